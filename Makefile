@@ -1,0 +1,49 @@
+# hookrack: `make` alone is what decides whether a change is good.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+PORT ?= 8080
+DATA_DIR ?= .hookrack
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: all setup run check fmt test chaos bench lock clean
+all: check test
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "hookrack needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+run: setup
+	$(BIN)/hookrack serve --config examples/hookrack.yaml --port $(PORT) --data-dir $(DATA_DIR)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup
+	$(BIN)/python -m pytest
+
+# Kills the server and its engine in mid-traffic, CYCLES times, and counts what was acknowledged.
+CYCLES ?= 200
+chaos: setup
+	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
+
+bench: setup
+	$(BIN)/python -m bench $(BENCH)
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
