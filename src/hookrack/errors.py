@@ -1,0 +1,157 @@
+"""Everything that can go wrong, in one tree and one table.
+
+    HookrackError
+    ├── ConfigError    the operator's: names the setting, where it came from, the mend (exit 2)
+    ├── Rejected       the caller's: a 4xx (or 501) with a stable code; nothing was kept
+    ├── Unavailable    a dependency's: 503 with Retry-After at the edge, Retry in the worker;
+    │                  spends no attempt
+    └── Poison         this message will never work: it becomes a dead letter
+
+The category decides what happens; the code says which thing. Statuses and titles stand in
+`CATALOGUE` and nowhere else.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """The stable names of failures; they appear in problem bodies, logs and dead letters."""
+
+    # rejected at the front door or by the Set/Get API
+    BODY_NOT_JSON = "BODY_NOT_JSON"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    BODY_INCOMPLETE = "BODY_INCOMPLETE"
+    CONTENT_TYPE_UNSUPPORTED = "CONTENT_TYPE_UNSUPPORTED"
+    CREDENTIAL_INVALID = "CREDENTIAL_INVALID"
+    FLOW_UNKNOWN = "FLOW_UNKNOWN"
+    ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a code, not a secret
+    KEY_INVALID = "KEY_INVALID"
+    KEYS_INVALID = "KEYS_INVALID"
+    TTL_INVALID = "TTL_INVALID"
+    NO_EVENT = "NO_EVENT"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    QUERY_INVALID = "QUERY_INVALID"
+    NOT_YET = "NOT_YET"
+    # a dependency
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    STORE_FULL = "STORE_FULL"
+    # a message that will never work
+    ENVELOPE_INVALID = "ENVELOPE_INVALID"
+    ENVELOPE_VERSION = "ENVELOPE_VERSION"
+    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
+    WORKER_CRASHED = "WORKER_CRASHED"
+    # a bug
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One row of the catalogue: the HTTP status, a title, and how to mend it."""
+
+    status: int
+    title: str
+    mend: str
+
+
+_RETRY = "Send the same request again after the seconds in Retry-After."
+_FIX_TTL = "Use whole seconds or a duration such as 90s, 15m, 6h or 7d."
+
+CATALOGUE: dict[Code, Problem] = {
+    Code.BODY_NOT_JSON: Problem(400, "Body is not JSON", "Send JSON, or its true Content-Type."),
+    Code.BODY_TOO_LARGE: Problem(413, "Body is too large", "Send less, or raise maxBodyBytes."),
+    Code.BODY_INCOMPLETE: Problem(400, "Body was cut off", "Send the whole body."),
+    Code.CONTENT_TYPE_UNSUPPORTED: Problem(
+        415, "Content type is not usable", "Send a Content-Type of the form type/subtype."
+    ),
+    Code.CREDENTIAL_INVALID: Problem(
+        401, "Credential is missing or wrong", "Use the credential that the flow was given."
+    ),
+    Code.FLOW_UNKNOWN: Problem(404, "No such flow", "Check account and flow in the address."),
+    Code.ACCOUNT_REQUIRED: Problem(
+        400, "Account is not named", "Name it in the header Hookrack-Account."
+    ),
+    Code.ACCOUNT_UNKNOWN: Problem(404, "No such account", "Check the header Hookrack-Account."),
+    Code.TOKEN_INVALID: Problem(
+        401, "Token is missing or wrong", "Send the header Authorization: Bearer <token>."
+    ),
+    Code.KEY_INVALID: Problem(
+        400, "Not a webhook key", "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
+    ),
+    Code.KEYS_INVALID: Problem(
+        400, "List of webhook keys is not usable", "Name 1 to 1,000 different webhook keys."
+    ),
+    Code.TTL_INVALID: Problem(400, "Not a time to live", _FIX_TTL),
+    Code.NO_EVENT: Problem(404, "No event under this webhook key", "Ask again later."),
+    Code.NOT_FOUND: Problem(404, "No such address", "See the HTTP reference for the addresses."),
+    Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),
+    Code.QUERY_INVALID: Problem(400, "Query is not usable", "See the HTTP reference."),
+    Code.NOT_YET: Problem(501, "Not built yet", "See CHANGELOG for what this version does."),
+    Code.STORE_UNAVAILABLE: Problem(503, "Store is not available", _RETRY),
+    Code.STORE_FULL: Problem(503, "Store is full", _RETRY),
+    Code.ENVELOPE_INVALID: Problem(422, "Message is no envelope", "Mend its producer."),
+    Code.ENVELOPE_VERSION: Problem(
+        422, "Envelope version is unknown", "Run the hookrack that wrote it, or a newer one."
+    ),
+    Code.ATTEMPTS_EXHAUSTED: Problem(
+        500, "Every attempt failed", "See the last error of the dead letter, then redrive it."
+    ),
+    Code.WORKER_CRASHED: Problem(
+        500, "Worker died on it again and again", "Keep the envelope and report it as a bug."
+    ),
+    Code.INTERNAL: Problem(500, "Unexpected error", "See the log for the trace; report it."),
+}
+
+
+class HookrackError(Exception):
+    """Base of all errors that hookrack raises on purpose."""
+
+
+class ConfigError(HookrackError):
+    """A setting or flow file can't be used.
+
+    `where` names the setting or field and where its value came from, `mend` what would be valid.
+    """
+
+    def __init__(self, detail: str, *, where: str, mend: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        """Three parts in one line, as a terminal shows them."""
+        return f"{self.where}: {self.detail}. {self.mend}"
+
+
+class CodedError(HookrackError):
+    """An error with a stable code; `detail` is safe to show to the caller."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+    @property
+    def problem(self) -> Problem:
+        """The catalogue row of this error's code."""
+        return CATALOGUE[self.code]
+
+
+class Rejected(CodedError):  # noqa: N818 - the outcome's name, one of the twelve words' family
+    """The caller's fault: answered with a 4xx, nothing kept."""
+
+
+class Unavailable(CodedError):  # noqa: N818 - names a state, as the contract's codes do
+    """A dependency is away or full: try again after `retry_after` seconds."""
+
+    def __init__(self, code: Code, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
+class Poison(CodedError):  # noqa: N818 - the field's word for such a message
+    """A message that will never work; it is buried with the code as its reason."""

@@ -1,0 +1,129 @@
+"""What tests are made with: a real server process, waiting for conditions, finding engines."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import httpx
+import pytest
+
+from hookrack.engine import Server, find_server
+from hookrack.engine.find import inspect_server
+
+EXAMPLE: Final = Path(__file__).parent.parent / "examples" / "hookrack.yaml"
+ADMIN_TOKEN: Final = "admin-token-for-tests-0123456789abcdef"
+
+
+def missing(reason: str) -> NoReturn:
+    """A server that isn't there: in CI that is a failure, elsewhere the test is skipped."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}; CI must have it")
+    pytest.skip(reason)
+
+
+async def wait_until(
+    condition: Callable[[], Awaitable[bool] | bool], *, what: str, seconds: float = 10.0
+) -> None:
+    """Wait for a condition instead of for a time."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found if isinstance(found, bool) else await found:
+            return
+        if time.monotonic() > end:
+            pytest.fail(f"{what} did not happen within {seconds} s")
+        await asyncio.sleep(0.005)
+
+
+def find_engine(kind: str) -> Server:
+    """The binary of one kind of engine."""
+    if kind == "embedded":
+        return find_server()
+    path = shutil.which(kind)
+    if path is None:
+        missing(f"{kind} is not installed")
+    return inspect_server(Path(path))
+
+
+class Served:
+    """A real `hookrack serve` in a process of its own."""
+
+    def __init__(self, data_dir: Path, *options: str, config: Path = EXAMPLE) -> None:
+        self.data_dir = data_dir
+        self.command = [
+            *(sys.executable, "-m", "hookrack", "serve", "--port", "0"),
+            *("--config", str(config), "--data-dir", str(data_dir), *options),
+        ]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Start it; returns when it is ready. Fails with its error output if it ends."""
+        self._output = (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab+")
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._output,
+            env=os.environ | {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN},
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith(b"ready"):
+                break
+        else:
+            self._output.seek(0)
+            pytest.fail(f"serve ended at its start: {self._output.read()[-2000:]!r}")
+        self.url = json.loads((self.data_dir / "server.json").read_text())["url"]
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def engine_pid(self) -> int:
+        """The process id of its engine."""
+        return int((self.data_dir / "engine.pid").read_text())
+
+    def log(self) -> list[dict[str, object]]:
+        """The log lines so far."""
+        text = (self.data_dir.parent / f"{self.data_dir.name}.log").read_text()
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=15)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._output.close()
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        """Kill server and engine as a power cut would, the engine first."""
+        for pid in (self.engine_pid, self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.stop()
+
+    def client(self, *, account: str | None = "acme") -> httpx.AsyncClient:
+        """An HTTP client with the admin token."""
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        if account:
+            headers["Hookrack-Account"] = account
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)
