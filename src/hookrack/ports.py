@@ -1,0 +1,101 @@
+"""What the pipeline needs from the outside world: a Queue and a Store.
+
+Adapters live in `queues/` and `stores/`; each passes the suite of its port in `tests/contract/`.
+Every method raises `Unavailable` when the other side doesn't answer, is loading or is full, and
+after it the caller knows nothing about what happened: repeating the call is always safe.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from hookrack.errors import Code
+from hookrack.model import Delivery, Entry, Outcome, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a delivery failed, as it is kept with its retry or dead letter."""
+
+    delivery: Delivery
+    reason: Code
+    detail: str
+    spends_attempt: bool = True
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """`depth` messages are kept, `in_flight` of them leased; the oldest is `oldest_age` old."""
+
+    depth: int
+    in_flight: int
+    oldest_age: timedelta
+
+
+class Queue(Protocol):
+    """Durable hand-over of envelopes, at least once, leased while they are worked on."""
+
+    async def send(self, account: str, envelope: bytes) -> None:
+        """Keep one envelope; returns only when it is durable. Never sent twice by itself."""
+        ...
+
+    async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
+        """Lease up to `limit` envelopes: new ones, returned ones, and those whose lease ended.
+
+        Waits up to `wait` for the first; accounts take turns. May return fewer, or none.
+        """
+        ...
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> int:
+        """Drop what was handled. How many were still ours; the rest is another worker's by now."""
+        ...
+
+    async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
+        """Hand them over again after `delay`, one attempt older where the failure spends one."""
+        ...
+
+    async def bury(self, failures: Sequence[Failure]) -> int:
+        """Turn them into dead letters with their reasons, each in one step."""
+        ...
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> int:
+        """Begin the leases anew; how many were still ours."""
+        ...
+
+    async def recover(self) -> int:
+        """Take back what an earlier process of this consumer's name left leased; how many."""
+        ...
+
+    async def stats(self) -> QueueStats:
+        """Depth, leases and age, now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; leases stay and end by themselves."""
+        ...
+
+
+class Store(Protocol):
+    """Entries by webhook key, each until its own time is up, by the store's clock."""
+
+    async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
+        """Store each event under all of its keys at once, or under none.
+
+        Safe to repeat: an event that was stored before changes nothing. The outcomes (Stored,
+        Duplicate or Expired) stand in the order of the placements.
+        """
+        ...
+
+    async def get(self, account: str, key: str) -> Entry | None:
+        """The newest live entry under `key`: greatest `received_at`, then last stored."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns when the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
