@@ -1,0 +1,297 @@
+"""One frozen `Settings`, made from option > environment > file > default.toml.
+
+default.toml beside this file IS the defaults and their documentation: names, help texts and
+reference pages are read from it.
+"""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from hookrack.errors import ConfigError
+from hookrack.model import parse_duration
+
+ROLES: Final = ("edge", "worker", "api")
+LOSSES: Final = ("aof", "fsync", "eviction", "unverified")
+ADMIN_TOKEN_CHARS: Final = 32
+_DEFAULTS_FILE: Final = Path(__file__).with_name("default.toml")
+
+
+class Secret:
+    """A text that doesn't print itself."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text, for the one place that needs it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal texts."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        """By the text."""
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        """Never the text."""
+        return "Secret('***')" if self._value else "Secret('')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What this process was told; see default.toml for what each one means."""
+
+    config: Path
+    host: str
+    port: int
+    data_dir: Path
+    store: str
+    queue: str
+    store_accept_loss: tuple[str, ...]
+    store_prefix: str
+    max_memory: int
+    role: tuple[str, ...]
+    workers: int
+    batch_size: int
+    lease: timedelta
+    max_attempts: int
+    admin_token: Secret
+    log_success: bool
+    origins: Mapping[str, str]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether hookrack starts the store itself."""
+        return not self.store
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """A setting as default.toml has it: `name` in camelCase, its default, its comment."""
+
+    name: str
+    default: Any
+    help: str
+
+    @property
+    def field(self) -> str:
+        """The attribute of `Settings`."""
+        return re.sub(r"([A-Z])", r"_\1", self.name).lower()
+
+    @property
+    def option(self) -> str:
+        """The command-line option."""
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "HOOKRACK_" + self.field.upper()
+
+
+@cache
+def documented_settings() -> tuple[Documented, ...]:
+    """Every setting, in the order of default.toml."""
+    text = _DEFAULTS_FILE.read_text(encoding="utf-8")
+    defaults = tomllib.loads(text)
+    rows, comment = [], list[str]()
+    for line in text.splitlines():
+        name = line.partition("=")[0].strip()
+        if line.startswith("#"):
+            comment.append(line.removeprefix("#").strip())
+        elif name in defaults:
+            rows.append(Documented(name, defaults[name], " ".join(comment)))
+        if not line.startswith("#"):
+            comment.clear()
+    return tuple(rows)
+
+
+def load_settings(
+    options: Mapping[str, Any],
+    *,
+    environ: Mapping[str, str],
+    file: Mapping[str, Any] | None = None,
+    file_name: str = "",
+) -> Settings:
+    """Merge the four sources; `options` by field name, `file` by camelCase name.
+
+    Raises: ConfigError, naming the setting, where its value came from, and what would be valid.
+    """
+    known = {row.name for row in documented_settings()}
+    for name in file or {}:
+        if name not in known:
+            raise ConfigError(
+                "no such setting",
+                where=f"settings.{name} in {file_name}",
+                mend=f"Known are {', '.join(sorted(known))}.",
+            )
+    values, origins = {}, {}
+    for row in documented_settings():
+        value, origin = _pick(row, options, environ, file or {}, file_name)
+        values[row.field] = _parse(row, value, origin)
+        origins[row.field] = origin
+    settings = Settings(**values, origins=origins)
+    _check_together(settings)
+    return settings
+
+
+def _pick(
+    row: Documented,
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    file: Mapping[str, Any],
+    file_name: str,
+) -> tuple[Any, str]:
+    if options.get(row.field) is not None:
+        return options[row.field], row.option
+    if row.variable in environ:
+        return environ[row.variable], f"{row.variable} in the environment"
+    if row.name in file:
+        return file[row.name], f"settings.{row.name} in {file_name}"
+    return row.default, f"{row.name} in default.toml"
+
+
+def _parse(row: Documented, value: object, origin: str) -> Any:  # noqa: ANN401 - one type per setting
+    try:
+        return _PARSERS[row.field](value)
+    except ValueError as exc:
+        raise ConfigError(f"{exc}", where=origin, mend=row.help) from exc
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 - becomes a ConfigError
+    return value
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value)).expanduser()
+
+
+def _flag(value: object) -> bool:
+    known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in known:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return known[str(value).lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        text = str(value)
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text):
+            raise ValueError(f"{value!r} is not a whole number")
+        if not low <= int(text) <= high:
+            raise ValueError(f"{text} is not between {low} and {high}")
+        return int(text)
+
+    return parse
+
+
+def _some_of(choices: tuple[str, ...], *, at_least: int) -> Callable[[object], tuple[str, ...]]:
+    def parse(value: object) -> tuple[str, ...]:
+        listed = value.split(",") if isinstance(value, str) else value
+        if not isinstance(listed, list | tuple):
+            raise ValueError("not a list")  # noqa: TRY004 - becomes a ConfigError
+        names = [_text(name).strip() for name in listed]
+        names = [name for name in names if name]
+        wrong = [name for name in names if name not in choices]
+        if wrong or len(names) < at_least:
+            raise ValueError(f"{', '.join(wrong) or 'nothing'} is not of {', '.join(choices)}")
+        return tuple(dict.fromkeys(names))
+
+    return parse
+
+
+def _redis_url(value: object) -> str:
+    url = _text(value)
+    scheme = urlsplit(url).scheme
+    if url and scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError(f"scheme {scheme or '(none)'} is not redis, rediss or unix")
+    return url
+
+
+def _queue_url(value: object) -> str:
+    url = _text(value)
+    if url.startswith(("sqs:", "https:")):
+        raise ValueError("SQS is not supported yet")
+    return _redis_url(url)
+
+
+def _prefix(value: object) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9:._-]{1,64}", _text(value)):
+        raise ValueError("not 1 to 64 of A-Z a-z 0-9 : . _ -")
+    return _text(value)
+
+
+def _admin_token(value: object) -> Secret:
+    text = _text(value)
+    if text and len(text) < ADMIN_TOKEN_CHARS:
+        raise ValueError(f"shorter than {ADMIN_TOKEN_CHARS} characters")
+    if not all("\x21" <= letter <= "\x7e" for letter in text):
+        raise ValueError("holds a blank or a character beyond ASCII")
+    return Secret(text)
+
+
+_PARSERS: Final[dict[str, Callable[[object], Any]]] = {
+    "config": _path,
+    "host": _text,
+    "port": _whole(0, 65_535),
+    "data_dir": _path,
+    "store": _redis_url,
+    "queue": _queue_url,
+    "store_accept_loss": _some_of(LOSSES, at_least=0),
+    "store_prefix": _prefix,
+    "max_memory": _whole(0, 2**50),
+    "role": _some_of(ROLES, at_least=1),
+    "workers": _whole(1, 64),
+    "batch_size": _whole(1, 1_000),
+    "lease": parse_duration,
+    "max_attempts": _whole(1, 100),
+    "admin_token": _admin_token,
+    "log_success": _flag,
+}
+_SETTING_FIELDS: Final = {field.name for field in fields(Settings)} - {"origins"}
+assert set(_PARSERS) == _SETTING_FIELDS  # noqa: S101 - a slip here is a bug of ours
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse combinations that are each legal alone."""
+    if not _is_loopback(settings.host):
+        raise ConfigError(
+            f"{settings.host} can be reached by others without TLS or a trusted proxy",
+            where=settings.origins["host"],
+            mend="Use 127.0.0.1 behind a reverse proxy on this machine.",
+        )
+    if settings.queue and not settings.store:
+        raise ConfigError(
+            "a queue of its own beside an embedded store",
+            where=settings.origins["queue"],
+            mend="Name the store too (--store URL), or neither.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
