@@ -1,0 +1,1 @@
+"""Durable hand-over of envelopes: adapters of the Queue port."""

@@ -1,0 +1,224 @@
+"""The Queue on Redis Streams. Keys, all in one slot by the hash tag {q}:
+
+    {q}:s:0..7    STREAM  field e = envelope; group w; partition = crc32(account) % 8; permanent
+    {q}:a:<p>     HASH    stream id -> attempts, crashes, due, first and last failure (JSON);
+                          written on failure only, dropped when settled; permanent
+    {q}:dl        ZSET    dead letters: score failedAt, member letter id; permanent, trimmed
+    {q}:dl:<id>   HASH    record (JSON), envelope; 14 days
+
+A lease is a pending entry of the group and ends by its idle time; an acked entry is deleted, so
+streams hold only what is still to do and are never trimmed by length. `send` is one plain XADD: a
+script's writes are logged as a transaction, which is what a torn file tail hurts. Scripts stand
+beside this file, each with its contract.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from hookrack._redis import Pipe, ReplyError, Script, connect
+from hookrack._redis.control import translated
+from hookrack.model import Delivery, milliseconds
+from hookrack.ports import Failure, QueueStats
+
+PARTITIONS: Final = 8
+GROUP: Final = "w"
+DEAD_LETTER_TTL: Final = timedelta(days=14)
+BATCH_BYTES: Final = 1024 * 1024
+BLOCK: Final = timedelta(seconds=10)  # the longest one blocking read lasts
+RECLAIM_EVERY: Final = timedelta(seconds=15)  # at most; besides: when a retry of ours is due
+_DETAIL_CHARS: Final = 500
+_START: Final = b"0-0"
+
+_Args = list[bytes | str | int]
+
+
+def _script(name: str) -> Script:
+    return Script(Path(__file__).with_name(name))
+
+
+_RECEIVE, _RECLAIM = _script("receive.lua"), _script("reclaim.lua")
+_RECOVER, _SETTLE = _script("recover.lua"), _script("settle.lua")
+
+
+class RedisStreams:
+    """The queue of one installation, as one consumer sees it."""
+
+    def __init__(
+        self, pipe: Pipe, *, url: str, prefix: str, consumer: str, lease: timedelta
+    ) -> None:
+        self._pipe = pipe
+        self._blocking = connect(url, wait=BLOCK)
+        self._consumer = consumer
+        self._lease = milliseconds(lease)
+        self._reclaim_every = min(RECLAIM_EVERY, lease / 2).total_seconds()
+        self._tag = f"{prefix}{{q}}:"
+        self._streams = [f"{self._tag}s:{place}" for place in range(PARTITIONS)]
+        self._records = [f"{self._tag}a:{place}" for place in range(PARTITIONS)]
+        self._turn = 0
+        self._cursors: list[bytes] = [_START] * PARTITIONS
+        self._loop = asyncio.get_running_loop()
+        self._reclaim_at = 0.0  # by the loop's clock: at once
+
+    async def send(self, account: str, envelope: bytes) -> None:
+        """See `ports.Queue`."""
+        stream = self._streams[zlib.crc32(account.encode()) % PARTITIONS]
+        await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
+
+    async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
+        """See `ports.Queue`."""
+        found = await self._reclaim(limit) if self._loop.time() >= self._reclaim_at else []
+        if not found:
+            found = await self._fresh(limit)
+        if found or not wait:
+            return found
+        first = await self._wait(min(wait, BLOCK, self._until_reclaim()))
+        return first + await self._fresh(limit - len(first)) if first else []
+
+    def _until_reclaim(self) -> timedelta:
+        return timedelta(seconds=max(0.001, self._reclaim_at - self._loop.time()))
+
+    async def _fresh(self, limit: int) -> list[Delivery]:
+        args: _Args = [GROUP, self._consumer, limit, BATCH_BYTES, self._turn]
+        self._turn, found = await self._run(_RECEIVE, self._streams, args)
+        return [_delivery(*each) for each in found]
+
+    async def _reclaim(self, limit: int) -> list[Delivery]:
+        args: _Args = [GROUP, self._consumer, limit, BATCH_BYTES, self._lease, *self._cursors]
+        self._cursors, found = await self._run(_RECLAIM, self._streams + self._records, args)
+        if not found and all(cursor == _START for cursor in self._cursors):
+            self._reclaim_at = self._loop.time() + self._reclaim_every
+        return [_delivery(*each) for each in found]
+
+    async def _wait(self, wait: timedelta) -> list[Delivery]:
+        """Sleep in Redis until something is sent; at most one envelope of each partition."""
+        streams: dict[Any, Any] = dict.fromkeys(self._streams, ">")
+        try:
+            with translated():
+                reply: Any = await self._blocking.xreadgroup(
+                    GROUP, self._consumer, streams, count=1, block=max(1, milliseconds(wait))
+                )
+        except ReplyError as exc:
+            await self._create_groups(exc)
+            return []
+        pairs = reply.items() if isinstance(reply, dict) else reply or ()
+        return list(self._woken(pairs))
+
+    def _woken(self, reply: Iterable[tuple[bytes, Any]]) -> Iterable[Delivery]:
+        for stream, entries in reply:
+            partition = self._streams.index(stream.decode())
+            for entry_id, entry_fields in entries:
+                yield _delivery(partition, entry_id, entry_fields[b"e"])
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> int:
+        """See `ports.Queue`."""
+        return await self._settle("ack", ((each, ()) for each in deliveries))
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> int:
+        """See `ports.Queue`."""
+        return await self._settle("extend", ((each, ()) for each in deliveries))
+
+    async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
+        """See `ports.Queue`."""
+        due = self._loop.time() + delay.total_seconds() + 0.001
+        self._reclaim_at = min(self._reclaim_at, due)
+        wait = milliseconds(delay)
+        return await self._settle(
+            "retry", ((each.delivery, (*_told(each), wait)) for each in failures)
+        )
+
+    async def bury(self, failures: Sequence[Failure]) -> int:
+        """See `ports.Queue`."""
+        stays = milliseconds(DEAD_LETTER_TTL)
+        return await self._settle(
+            "bury",
+            (
+                (each.delivery, (*_told(each), _letter_id(each), each.event_id or "", stays))
+                for each in failures
+            ),
+            letters=[_letter_id(each) for each in failures],
+        )
+
+    async def _settle(
+        self,
+        verb: str,
+        items: Iterable[tuple[Delivery, tuple[str | int, ...]]],
+        *,
+        letters: Sequence[str] = (),
+    ) -> int:
+        keys: list[str] = []
+        args: _Args = [verb, GROUP, self._consumer, self._lease]
+        for place, (delivery, more) in enumerate(items):
+            partition, _, entry_id = delivery.receipt.partition(":")
+            keys += [self._streams[int(partition)], self._records[int(partition)]]
+            if letters:
+                keys += [f"{self._tag}dl", f"{self._tag}dl:{letters[place]}"]
+            args += [entry_id, *more]
+        return sum(await self._run(_SETTLE, keys, args)) if keys else 0
+
+    async def recover(self) -> int:
+        """See `ports.Queue`."""
+        self._reclaim_at = 0.0
+        args: _Args = [GROUP, self._consumer, self._lease]
+        return int(await self._run(_RECOVER, self._streams, args))
+
+    async def stats(self) -> QueueStats:
+        """See `ports.Queue`."""
+        depths = await asyncio.gather(*(self._pipe.call(b"XLEN", s) for s in self._streams))
+        pending = await asyncio.gather(*(self._in_flight(stream) for stream in self._streams))
+        oldest = await asyncio.gather(
+            *(self._pipe.call(b"XRANGE", s, b"-", b"+", b"COUNT", 1) for s in self._streams)
+        )
+        now, micro = await self._pipe.call(b"TIME")
+        times = [int(entries[0][0].partition(b"-")[0]) for entries in oldest if entries]
+        age = int(now) * 1000 + int(micro) // 1000 - min(times) if times else 0
+        return QueueStats(sum(depths), sum(pending), timedelta(milliseconds=max(0, age)))
+
+    async def _in_flight(self, stream: str) -> int:
+        try:
+            return int((await self._pipe.call(b"XPENDING", stream, GROUP))[0])
+        except ReplyError as exc:
+            await self._create_groups(exc)
+            return 0
+
+    async def close(self) -> None:
+        """See `ports.Queue`."""
+        await self._blocking.aclose()
+        await self._pipe.close()
+
+    async def _run(self, script: Script, keys: Sequence[str], args: _Args) -> Any:  # noqa: ANN401 - what the script returns
+        """Run a script; where the group is lost, make it again and run it once more."""
+        try:
+            return await script.run(self._pipe, keys, args)
+        except ReplyError as exc:
+            await self._create_groups(exc)
+        return await script.run(self._pipe, keys, args)
+
+    async def _create_groups(self, exc: ReplyError) -> None:
+        """Make the group where it is missing, from the beginning: all that is there is undone."""
+        if "NOGROUP" not in str(exc):
+            raise exc
+        for stream in self._streams:
+            try:
+                await self._pipe.call(b"XGROUP", b"CREATE", stream, GROUP, b"0", b"MKSTREAM")
+            except ReplyError as there:
+                if there.prefix != "BUSYGROUP":
+                    raise
+
+
+def _delivery(
+    partition: int, entry_id: bytes, body: bytes, attempts: int = 0, crashes: int = 0
+) -> Delivery:
+    return Delivery(f"{partition}:{entry_id.decode()}", body, attempts, crashes)
+
+
+def _told(failure: Failure) -> tuple[int, str, str]:
+    return int(failure.spends_attempt), failure.reason.value, failure.detail[:_DETAIL_CHARS]
+
+
+def _letter_id(failure: Failure) -> str:
+    """Unique in the queue, and the same when the same entry is buried again."""
+    return failure.delivery.receipt.replace(":", "-")

@@ -1,0 +1,78 @@
+-- settle: end leases that are still this consumer's; what another holds by now is left alone.
+--
+-- KEYS  for each delivery: stream, attempt records; with bury also the set of dead letters
+--       (permanent) and this letter's own key
+-- ARGV  "ack" | "retry" | "bury" | "extend", group, consumer, lease (ms), then for each delivery:
+--         ack, extend   stream id
+--         retry         stream id, spends an attempt (0 or 1), code, detail, delay (ms)
+--         bury          stream id, spends an attempt (0 or 1), code, detail, letter id, event id,
+--                       stays (ms)
+-- ->    for each delivery 1, or 0 where the lease is no longer this consumer's
+
+local verb, group, consumer, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local width = ({ack = 1, extend = 1, retry = 5, bury = 7})[verb]
+local key_width = verb == 'bury' and 4 or 2
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function drop(stream, records, id)
+  redis.call('XACK', stream, group, id)
+  redis.call('XDEL', stream, id)
+  redis.call('HDEL', records, id)
+end
+
+local function failed(records, id, spends, code, detail)
+  local text = redis.call('HGET', records, id)
+  local record = text and cjson.decode(text) or {attempts = 0, crashes = 0}
+  record.attempts = record.attempts + spends
+  record.firstFailedAt = record.firstFailedAt or now
+  record.lastFailedAt, record.reason, record.detail = now, code, detail
+  return record
+end
+
+local act = {}
+
+function act.ack(stream, records, id) drop(stream, records, id) end
+
+function act.extend(stream, _, id)
+  redis.call('XCLAIM', stream, group, consumer, 0, id, 'IDLE', 0, 'JUSTID')
+end
+
+function act.retry(stream, records, id, _, from)
+  local delay = tonumber(ARGV[from + 4])
+  local record = failed(records, id, tonumber(ARGV[from + 1]), ARGV[from + 2], ARGV[from + 3])
+  record.due = now + delay
+  redis.call('HSET', records, id, cjson.encode(record))
+  redis.call('XCLAIM', stream, group, consumer, 0, id, 'IDLE', whole(math.max(0, lease - delay)),
+    'JUSTID')
+end
+
+function act.bury(stream, records, id, at, from)
+  local letters, letter_key = KEYS[at + 2], KEYS[at + 3]
+  local record = failed(records, id, tonumber(ARGV[from + 1]), ARGV[from + 2], ARGV[from + 3])
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  if entry then
+    local stays = tonumber(ARGV[from + 6])
+    record.due, record.letterId = nil, ARGV[from + 4]
+    if ARGV[from + 5] ~= '' then record.eventId = ARGV[from + 5] end
+    redis.call('HSET', letter_key, 'record', cjson.encode(record), 'envelope', entry[2][2])
+    redis.call('PEXPIRE', letter_key, whole(stays))
+    redis.call('ZADD', letters, whole(now), ARGV[from + 4])
+    redis.call('ZREMRANGEBYSCORE', letters, '-inf', whole(now - stays))
+  end
+  drop(stream, records, id)
+end
+
+local results = {}
+local at, from = 1, 5
+while from <= #ARGV do
+  local stream, records, id = KEYS[at], KEYS[at + 1], ARGV[from]
+  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  local ours = pending ~= nil and pending[2] == consumer
+  if ours then act[verb](stream, records, id, at, from) end
+  results[#results + 1] = ours and 1 or 0
+  at, from = at + key_width, from + width
+end
+return results

@@ -1,0 +1,1 @@
+"""Where entries live: adapters of the Store port."""

@@ -1,0 +1,139 @@
+-- put: store events of one account, each under all of its keys at once or under none.
+--
+-- KEYS  1: {acct}:seq
+--       then for each event: p (payload), l (life), d (dedupe mark, where it has a dedupe id),
+--       and for each of its keys k, o, n
+-- ARGV  now (ms, "" = the server's clock), trim seed, number of events
+--       then for each event: id, receivedAt, flow ("" = direct set), contentType, crc32, data,
+--       dedupe window (ms, 0 = no dedupe id), number of keys, and for each key: name, ttl (ms)
+-- ->    for each event {"stored", storedAt} | {"again"} | {"duplicate", original id} | {"expired"}
+--
+-- Everything is read and planned before the first write, and the first write takes memory, so that
+-- a full server refuses it before anything has changed.
+
+local LIFE_MS = 24 * 3600 * 1000       -- how long a life is told after its end
+local EPOCH_MS = 1735689600000         -- 2025-01-01; keeps seq below 2^53 until 2094
+local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function grace(ttl) return math.min(300000, math.max(10000, math.floor(ttl / 10))) end
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local seed, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local seq = math.max(tonumber(call('GET', KEYS[1]) or 0), (now - EPOCH_MS) * 4096 - 1)
+
+-- Read and plan ---------------------------------------------------------------------------------
+local events, seen, marked, tops = {}, {}, {}, {}
+local at, from = 2, 4
+for index = 1, count do
+  local event = {
+    id = ARGV[from], received = math.min(tonumber(ARGV[from + 1]), now), flow = ARGV[from + 2],
+    type = ARGV[from + 3], crc = tonumber(ARGV[from + 4]), data = ARGV[from + 5],
+    window = tonumber(ARGV[from + 6]), keys = {}, expiry = 0, stays = 0,
+    payload_key = KEYS[at], life_key = KEYS[at + 1],
+  }
+  local keys = tonumber(ARGV[from + 7])
+  from, at = from + 8, at + 2
+  if event.window > 0 then event.mark_key, at = KEYS[at], at + 1 end
+  if seen[event.id] or call('EXISTS', event.life_key) == 1 then
+    event.verdict = {'again'}
+  elseif event.mark_key then
+    local original = marked[event.mark_key] or call('GET', event.mark_key)
+    if original then event.verdict = {'duplicate', original} end
+  end
+  seen[event.id] = true
+  for _ = 1, keys do
+    local ttl = tonumber(ARGV[from + 1])
+    local expiry = event.received + ttl
+    if not event.verdict and expiry > now then
+      local key = {name = ARGV[from], expiry = expiry, stays = expiry + grace(ttl), k = KEYS[at],
+                   o = KEYS[at + 1], n = KEYS[at + 2]}
+      if tops[key.k] == nil then
+        local top = call('ZREVRANGE', key.k, 0, 0)[1]
+        tops[key.k] = top and select(2, unpack_('>I6I6', top)) or 0
+      end
+      key.late = event.received < tops[key.k]
+      if not key.late then tops[key.k] = event.received end
+      event.keys[#event.keys + 1] = key
+      event.expiry = math.max(event.expiry, expiry)
+      event.stays = math.max(event.stays, key.stays)
+    end
+    from, at = from + 2, at + 3
+  end
+  if not event.verdict then
+    if #event.keys == 0 then event.verdict = {'expired'}
+    elseif event.mark_key then marked[event.mark_key] = event.id end
+  end
+  events[index] = event
+end
+
+-- Write -----------------------------------------------------------------------------------------
+local function write_life(event, status, until_, extra)
+  local life = '{"status":"' .. status .. '","flow":"' .. event.flow .. '","receivedAt":'
+    .. whole(event.received) .. ',"endedAt":' .. whole(now) .. extra .. '}'
+  call('SET', event.life_key, life, 'PX', whole(until_ - now + LIFE_MS))
+end
+
+local function keep_until(set, stays)
+  local left = call('PTTL', set)
+  if left < 0 or now + left < stays then call('PEXPIREAT', set, whole(stays)) end
+end
+
+-- Drop the dead among a few references at a wandering place, so that a key which is written and
+-- never read stays bounded.
+local function trim(set)
+  local size = call('ZCARD', set)
+  if size < 8 then return end
+  seed = (seed * 69069 + 1) % 4294967296
+  local place = math.floor(seed / 4294967296 * (size - 3))
+  for _, member in ipairs(call('ZRANGE', set, place, place + 3)) do
+    if unpack_('>I6', member) <= now then call('ZREM', set, member) end
+  end
+end
+
+local function write_reference(event, key)
+  local expiry, received = key.expiry, event.received
+  if key.late then
+    call('ZADD', key.o, whole(event.seq), pack('>I6I6', expiry, received) .. event.id)
+    call('ZADD', key.n, whole(received), pack('>I6I7', expiry, event.seq) .. event.id)
+    keep_until(key.o, key.stays)
+    keep_until(key.n, key.stays)
+    trim(key.o)
+    trim(key.n)
+  else
+    call('ZADD', key.k, whole(event.seq), pack('>I6I6', expiry, received) .. event.id)
+    keep_until(key.k, key.stays)
+    trim(key.k)
+  end
+end
+
+local results, written = {}, false
+for index, event in ipairs(events) do
+  if not event.verdict then
+    seq = seq + 1
+    event.seq = seq
+    local head = pack('>BI6I6I7I4B', 1, event.received, now, seq, event.crc, #event.flow)
+    call('SET', event.payload_key, head .. event.flow .. pack('>B', #event.type) .. event.type
+      .. event.data, 'PX', whole(event.stays - now))
+    local names = {}
+    for place, key in ipairs(event.keys) do
+      names[place] = '["' .. key.name .. '",' .. whole(key.expiry) .. ']'
+      write_reference(event, key)
+    end
+    write_life(event, 'stored', event.expiry, ',"keys":[' .. table.concat(names, ',') .. ']')
+    if event.mark_key then call('SET', event.mark_key, event.id, 'PX', whole(event.window)) end
+    event.verdict, written = {'stored', whole(now)}, true
+  elseif event.verdict[1] == 'duplicate' then
+    write_life(event, 'duplicate', now, ',"duplicateOf":"' .. event.verdict[2] .. '"')
+  elseif event.verdict[1] == 'expired' then
+    write_life(event, 'expired', now, '')
+  end
+  results[index] = event.verdict
+end
+if written then call('SET', KEYS[1], whole(seq)) end
+return results
