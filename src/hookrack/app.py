@@ -1,0 +1,178 @@
+"""The composition root: the only place that picks adapters.
+
+`open_app` starts what the settings ask for, in order (engine, connections, store, queue, tokens),
+and stops it in the reverse one.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from hookrack._redis import Pipe, read_config
+from hookrack.engine import open_engine
+from hookrack.engine.config import PROMISE
+from hookrack.errors import ConfigError, Unavailable
+from hookrack.flows import Configuration
+from hookrack.model import Delivery, Outcome
+from hookrack.pipeline import process
+from hookrack.ports import Queue, Store
+from hookrack.queues.redis_streams import RedisStreams
+from hookrack.settings import Settings
+from hookrack.stores.redis import RedisStore
+from hookrack.telemetry import emit, log
+from hookrack.tokens import Tokens, admin_token
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that an entrypoint needs; alive as long as `open_app` is."""
+
+    settings: Settings
+    configuration: Configuration
+    store: Store
+    queue: Queue
+    worker_queues: tuple[Queue, ...]
+    tokens: Tokens
+
+    async def process(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """`pipeline.process` with this app's configuration and store."""
+        return await process(
+            deliveries,
+            configuration=self.configuration,
+            store=self.store,
+            max_attempts=self.settings.max_attempts,
+        )
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, configuration: Configuration) -> AsyncIterator[App]:
+    """Start everything that serving needs but the entrypoints themselves.
+
+    Raises: ConfigError, Unavailable.
+    """
+    async with AsyncExitStack() as stack:
+        store_url = await _store_url(settings, stack)
+        queue_url = settings.queue or store_url
+        await _check(settings, store_url, queue_url)
+        store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
+        stack.push_async_callback(store.close)
+        roles = settings.workers if "worker" in settings.role else 0
+        queues = [
+            RedisStreams(
+                _pipe(queue_url),
+                url=queue_url,
+                prefix=settings.store_prefix,
+                consumer=_consumer(settings, place),
+                lease=settings.lease,
+            )
+            for place in range(1 + roles)
+        ]
+        for queue in queues:
+            stack.push_async_callback(queue.close)
+        token = admin_token(settings.admin_token, data_dir=_own_folder(settings))
+        yield App(
+            settings=settings,
+            configuration=configuration,
+            store=store,
+            queue=queues[0],
+            worker_queues=tuple(queues[1:]),
+            tokens=Tokens.of_admin(token),
+        )
+
+
+async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:
+    if not settings.embedded:
+        return settings.store
+    engine = await stack.enter_async_context(
+        open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
+    )
+    return f"unix://{quote(str(engine.socket.resolve()))}"
+
+
+async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
+    """Refuse a store or queue that doesn't answer, or that can lose what was acknowledged."""
+    for name, url in {"store": store_url, "queue": queue_url}.items():
+        if name == "queue" and url == store_url:
+            continue
+        where = settings.origins[name]
+        try:
+            values = await read_config(url, tuple(PROMISE))
+        except Unavailable as exc:
+            raise ConfigError(
+                f"the {name} at {_shown(url)} can't be used: {exc.detail}",
+                where=where,
+                mend="Start it, or name one that answers.",
+            ) from exc
+        _judge(name, values, accepted=settings.store_accept_loss, where=where)
+
+
+# What is lost if a setting isn't as promised; a torn tail costs some versions what follows it.
+_LOSS_BY: Final = {
+    "appendonly": "aof",
+    "appendfsync": "fsync",
+    "no-appendfsync-on-rewrite": "fsync",
+    "maxmemory-policy": "eviction",
+}
+
+
+def _judge(
+    name: str, values: Mapping[str, str] | None, *, accepted: Sequence[str], where: str
+) -> None:
+    """Refuse losses that the operator hasn't accepted; say which ones there are."""
+    if values is None:
+        broken, losses = ["CONFIG GET is not allowed there"], ["unverified"]
+    else:
+        wrong = [each for each, good in PROMISE.items() if values.get(each) != good]
+        broken = [f"{each} is {values.get(each)}" for each in wrong]
+        losses = [_LOSS_BY[each] for each in wrong if each in _LOSS_BY]
+    refused = [loss for loss in dict.fromkeys(losses) if loss not in accepted]
+    if "aof" in losses and "fsync" in refused:
+        refused.remove("fsync")  # without the file there is nothing to sync
+    if refused:
+        raise ConfigError(
+            f"the {name} can lose acknowledged events: {', '.join(broken)}",
+            where=where,
+            mend="Set appendonly yes, appendfsync always and maxmemory-policy noeviction, "
+            f"or accept it with storeAcceptLoss: [{', '.join(refused)}].",
+        )
+    if broken:
+        emit(log.STORE_RISK, of=name, settings=broken, accepted=losses)
+
+
+def _shown(url: str) -> str:
+    """A URL without its credentials and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _pipe(url: str) -> Pipe:
+    pipe = Pipe(url)
+    pipe.connect()
+    return pipe
+
+
+def _consumer(settings: Settings, place: int) -> str:
+    """Stable where nobody else can have it (the embedded engine's lock), else unique."""
+    if settings.embedded:
+        return f"embedded-{place}"
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}-{place}"
+
+
+def _own_folder(settings: Settings) -> Path:
+    """The data directory, made if need be. Raises: ConfigError."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"{folder} can't be made: {exc.strerror}",
+            where=settings.origins["data_dir"],
+            mend="Name a folder that this user may write, with --data-dir.",
+        ) from exc
+    return folder

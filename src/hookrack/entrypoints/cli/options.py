@@ -1,0 +1,51 @@
+"""Settings as options of a command, made from default.toml."""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from hookrack.flows import Configuration, read_configuration
+from hookrack.settings import Documented, Settings, documented_settings, load_settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+# What stands on a command line can be read by every user of the machine.
+_NEVER_OPTIONS: Final = frozenset({"admin_token"})
+
+
+def settings_options(command: _Command) -> _Command:
+    """Give a command an option for each setting; the values come as keyword arguments."""
+    for row in reversed(documented_settings()):
+        if row.field not in _NEVER_OPTIONS:
+            command = _option(row)(command)
+    return command
+
+
+def _option(row: Documented) -> Callable[[_Command], _Command]:
+    default = ",".join(row.default) if isinstance(row.default, list) else row.default
+    shown = f"{row.help} [{row.variable}; default: {default if default != '' else 'empty'}]"
+    if isinstance(row.default, bool):
+        return click.option(f"{row.option}/--no-{row.option[2:]}", default=None, help=shown)
+    return click.option(row.option, metavar="VALUE", help=shown)
+
+
+def load(options: dict[str, Any]) -> tuple[Settings, Configuration]:
+    """Settings and flows of this command. Raises: ConfigError."""
+    early = load_settings(options, environ=os.environ)
+    configuration = Configuration()
+    named = not early.origins["config"].endswith("default.toml")
+    if named or early.config.exists():
+        configuration = read_configuration(early.config, environ=os.environ)
+    settings = load_settings(
+        options,
+        environ=os.environ,
+        file=configuration.settings,
+        file_name=str(early.config),
+    )
+    return settings, configuration
+
+
+def help_of(field: str) -> str:
+    """The help text of one setting, for a command that takes only some."""
+    return next(row.help for row in documented_settings() if row.field == field)

@@ -1,0 +1,27 @@
+"""`hookrack serve`."""
+
+from typing import Any
+
+import click
+
+from hookrack.entrypoints.cli.options import load, settings_options
+
+
+@click.command(
+    epilog="Example: hookrack serve --config examples/hookrack.yaml --port 8080",
+    short_help="Take webhooks, store them, and hand them out.",
+)
+@settings_options
+def serve(**options: Any) -> int:  # noqa: ANN401 - settings of many types
+    """Take webhooks, store them, and hand them out, until SIGTERM or Ctrl-C."""
+    import asyncio  # noqa: PLC0415 - a server's imports are for serving only
+
+    import uvloop  # noqa: PLC0415
+
+    from hookrack.entrypoints.serve import serve as run  # noqa: PLC0415
+    from hookrack.telemetry import configure_logging  # noqa: PLC0415
+
+    settings, configuration = load(options)
+    configure_logging()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(settings, configuration))

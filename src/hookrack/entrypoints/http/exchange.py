@@ -1,0 +1,92 @@
+"""One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+
+from hookrack.errors import Code, Rejected
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json")
+
+# A sender that is still sending doesn't listen; what is too large is read away so that it hears
+# the refusal, but not for ever.
+_DRAIN_BYTES: Final = 64 * 1024 * 1024
+_DRAIN_SECONDS: Final = 5.0
+
+
+class Gone(Exception):  # noqa: N818 - a state of the peer, no fault of ours
+    """The client went away before its request was complete; there is nobody to answer."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that (lower-case) name, as text; bytes beyond ASCII stay apart."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
+    """The whole body, counted as it arrives.
+
+    Raises: Rejected (`BODY_TOO_LARGE`), Gone when the client cut it off.
+    """
+    declared = header(scope, b"content-length")
+    if declared and declared.isascii() and declared.isdigit() and int(declared) > limit:
+        if header(scope, b"expect") is None:
+            await _drain(receive)
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    return await _read_parts(message, receive, limit)
+
+
+async def _read_parts(message: Message, receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Gone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            if message.get("more_body"):
+                await _drain(receive)
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+async def _drain(receive: Receive) -> None:
+    size = 0
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while size < _DRAIN_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
+
+
+def _too_large(limit: int) -> Rejected:
+    return Rejected(Code.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
+
+
+async def answer(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
+    """Send one whole answer."""
+    start = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})

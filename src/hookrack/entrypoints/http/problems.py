@@ -1,0 +1,40 @@
+"""Errors as answers: RFC 9457 problem details, one place for all of them."""
+
+from typing import Final
+
+import orjson
+
+from hookrack.entrypoints.http.exchange import Header
+from hookrack.errors import CATALOGUE, Code, CodedError, Unavailable
+
+_TYPE: Final[Header] = (b"content-type", b"application/problem+json")
+# After these the rest of the request may still be on its way: the connection can't be used again.
+_CLOSING: Final = frozenset({Code.BODY_TOO_LARGE, Code.BODY_INCOMPLETE})
+
+
+def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body for an error with a code."""
+    row = CATALOGUE[error.code]
+    headers = [_TYPE]
+    if isinstance(error, Unavailable):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if error.code is Code.TOKEN_INVALID:
+        headers.append((b"www-authenticate", b'Bearer realm="hookrack"'))
+    if error.code in _CLOSING:
+        headers.append((b"connection", b"close"))
+    body = {
+        "type": f"urn:hookrack:problem:{error.code}",
+        "title": row.title,
+        "status": row.status,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    return row.status, headers, orjson.dumps(body)
+
+
+def method_not_allowed(*allowed: str) -> tuple[int, list[Header], bytes]:
+    """405 with the methods that are there."""
+    names = ", ".join(allowed)
+    error = CodedError(Code.METHOD_NOT_ALLOWED, f"Allowed here: {names}.")
+    status, headers, body = problem(error)
+    return status, [*headers, (b"allow", names.encode())], body

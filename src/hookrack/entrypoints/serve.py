@@ -1,0 +1,156 @@
+"""One serving process: everything started in order, a banner, and everything stopped in order."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from hookrack import __version__
+from hookrack.app import App, open_app
+from hookrack.entrypoints.http.asgi import Front
+from hookrack.entrypoints.http.server import Server, bind, build
+from hookrack.entrypoints.worker import Worker
+from hookrack.flows import Configuration, Flow
+from hookrack.settings import Settings
+from hookrack.telemetry import emit, log
+from hookrack.tokens import ADMIN_TOKEN_FILE
+
+SERVER_FILE: Final = "server.json"
+
+
+async def serve(settings: Settings, configuration: Configuration) -> int:
+    """Serve until SIGTERM (exit code 0) or SIGINT (130). Raises: ConfigError, Unavailable."""
+    began = time.monotonic()
+    stop = _Stop()
+    sock = bind(settings)
+    with suppress(asyncio.CancelledError), sock:
+        async with open_app(settings, configuration) as app, _workers(app) as workers:
+            server = build(Front(app, workers))
+            async with _listening(server, sock), _announced(app, sock):
+                stop.ready()
+                print(_banner(app, sock, seconds=time.monotonic() - began), flush=True)  # noqa: T201
+                emit(log.SERVER_READY, version=__version__, role=settings.role)
+                await stop.wait()
+                emit(log.SERVER_STOPPING)
+    emit(log.SERVER_STOPPED)
+    return stop.exit_code
+
+
+class _Stop:
+    """Signals: before all is ready they cancel the start, afterwards they begin the stop."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self._ready = False
+        self._asked = asyncio.Event()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we run in one
+        self._task = task
+        loop = asyncio.get_running_loop()
+        for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+            loop.add_signal_handler(number, self._ask, code)
+
+    def _ask(self, code: int) -> None:
+        self.exit_code = code
+        if self._ready:
+            self._asked.set()
+        else:
+            self._task.cancel()
+
+    def ready(self) -> None:
+        """From now on a signal begins an orderly stop."""
+        self._ready = True
+
+    async def wait(self) -> None:
+        """Until a signal."""
+        await self._asked.wait()
+
+
+@asynccontextmanager
+async def _workers(app: App) -> AsyncIterator[list[Worker]]:
+    workers = [
+        Worker(queue, app.process, batch_size=app.settings.batch_size)
+        for queue in app.worker_queues
+    ]
+    try:
+        for worker in workers:
+            await worker.start()
+        yield workers
+    finally:
+        await asyncio.gather(*(worker.stop() for worker in workers))
+
+
+@asynccontextmanager
+async def _listening(server: Server, sock: socket.socket) -> AsyncIterator[None]:
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        await server.listening.wait()
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def _announced(app: App, sock: socket.socket) -> AsyncIterator[None]:
+    """Keep our address in the data directory, for the client commands."""
+    path = app.settings.data_dir / SERVER_FILE
+    content = {"url": _url(sock), "pid": os.getpid(), "version": __version__}
+    draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
+    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    draft.chmod(0o600)
+    draft.rename(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _banner(app: App, sock: socket.socket, *, seconds: float) -> str:
+    """What a newcomer needs next: where to send, a line to send, a line to fetch."""
+    settings, url = app.settings, _url(sock)
+    flows = [
+        flow for account in app.configuration.accounts.values() for flow in account.flows.values()
+    ]
+    where = f"embedded, in {settings.data_dir}" if settings.embedded else "as named by --store"
+    lines = [
+        f"hookrack {__version__}",
+        f"  flows   {', '.join(f'{flow.account}/{flow.id}' for flow in flows) or 'none'}",
+        f"  store   {where}",
+        f"  ingest  {url}/in/{{account}}/{{flow}}",
+    ]
+    if flows:
+        flow = next((flow for flow in flows if flow.auth.type == "none"), flows[0])
+        lines += ["", *_curl_lines(flow, url, settings)]
+    return "\n".join([*lines, "", f"ready in {seconds:.1f} s; Ctrl-C stops"])
+
+
+def _curl_lines(flow: Flow, url: str, settings: Settings) -> list[str]:
+    secret = "" if flow.auth.type == "none" else "/THE-SECRET"
+    token = "$HOOKRACK_ADMIN_TOKEN"  # noqa: S105 - a variable's name
+    if not settings.admin_token:
+        token = f"$(cat {_short(settings.data_dir / ADMIN_TOKEN_FILE)})"
+    ingest = f"{url}/in/{flow.account}/{flow.id}{secret}"
+    key = f"{url}/v1/keys/{flow.keys[0].key}"
+    headers = f'-H "Authorization: Bearer {token}" -H "Hookrack-Account: {flow.account}"'
+    return [
+        f"""  curl -H 'Content-Type: application/json' -d '{{"hello": "world"}}' {ingest}""",
+        f"  curl {headers} {key}",
+    ]
+
+
+def _short(path: Path) -> str:
+    """As short as it can be copied from here, in quotes where a shell needs them."""
+    text = str(path)
+    return f"'{text}'" if " " in text else text

@@ -1,0 +1,161 @@
+"""The local batch worker: receive, process, settle, again.
+
+An outage is waited out in place and spends no attempt; everything else is settled by its outcome.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final, TypeVar, assert_never
+
+from hookrack.errors import Unavailable
+from hookrack.model import Dead, Delivery, Duplicate, Expired, Outcome, Retry, Stored
+from hookrack.pipeline import retry_delay
+from hookrack.ports import Failure, Queue
+from hookrack.telemetry import emit, log
+
+WAIT: Final = timedelta(seconds=60)  # for the first envelope; the queue may return sooner
+_BACKOFF_SECONDS: Final = (0.1, 5.0)  # first and longest pause while the store is away
+
+_Answer = TypeVar("_Answer")
+Process = Callable[[Sequence[Delivery]], Awaitable[list[Outcome]]]
+
+
+class Worker:
+    """One loop; `stop` lets it finish its batch, then gives its leases back."""
+
+    def __init__(self, queue: Queue, process: Process, *, batch_size: int) -> None:
+        self._queue = queue
+        self._process = process
+        self._batch_size = batch_size
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._idle = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loop runs."""
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> None:
+        """Take back what an earlier process left leased, and begin. Raises: Unavailable."""
+        await self._queue.recover()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, return the leases, and end."""
+        self._stopping.set()
+        if self._task is not None:
+            if self._idle:
+                self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            try:
+                await self._queue.recover()
+            except Unavailable as exc:
+                emit(log.WORKER_RETRYING, code=exc.code, detail="leases end by themselves")
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            batch = await self._answered(self._receive)
+            if batch:
+                await self._handle(batch)
+
+    async def _receive(self) -> list[Delivery]:
+        self._idle = True
+        try:
+            return await self._queue.receive(self._batch_size, wait=WAIT)
+        finally:
+            self._idle = False
+
+    async def _handle(self, batch: Sequence[Delivery]) -> None:
+        """Process and settle; what an outage stopped is kept in hand and tried again."""
+        pauses = _Pauses(self._stopping)
+        while batch and not self._stopping.is_set():
+            outcomes = await self._process(batch)
+            settled = _Sorted(batch, outcomes)
+            await self._answered(partial(self._settle, settled))
+            batch = settled.waiting
+            if batch:
+                await pauses.wait(settled.why)
+                await self._answered(partial(self._queue.extend, batch))
+
+    async def _settle(self, done: "_Sorted") -> int:
+        settled = await self._queue.ack(done.finished)
+        settled += await self._queue.bury(done.dead)
+        for failure in done.failed:
+            delay = retry_delay(failure.delivery)
+            settled += await self._queue.retry([failure], delay=delay)
+        for failure in done.dead:
+            emit(log.EVENT_BURIED, eventId=failure.event_id, code=failure.reason)
+        emit(log.BATCH_PROCESSED, outcomes=done.counts, stale=done.size - settled)
+        return settled
+
+    async def _answered(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer | None:
+        """Ask until the queue answers; None when we are stopped before it does."""
+        pauses = _Pauses(self._stopping)
+        while True:
+            try:
+                return await ask()
+            except Unavailable as exc:
+                if self._stopping.is_set():
+                    return None
+                await pauses.wait(exc)
+
+
+class _Pauses:
+    """Growing pauses while a dependency is away, cut short by a stop."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+        self._next, self._longest = _BACKOFF_SECONDS
+
+    async def wait(self, why: object) -> None:
+        """One pause, and one log line that says why."""
+        emit(log.WORKER_RETRYING, detail=str(why), seconds=self._next)
+        try:
+            async with asyncio.timeout(self._next):
+                await self._stopping.wait()
+        except TimeoutError:
+            self._next = min(self._next * 2, self._longest)
+
+
+class _Sorted:
+    """A batch by what is to be done with it."""
+
+    def __init__(self, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+        self.finished: list[Delivery] = []
+        self.failed: list[Failure] = []
+        self.dead: list[Failure] = []
+        self.waiting: list[Delivery] = []
+        self.why = ""
+        self.counts = {"stored": 0, "again": 0, "duplicate": 0, "expired": 0}
+        for delivery, outcome in zip(batch, outcomes, strict=True):
+            self._add(delivery, outcome)
+        self.counts |= {"retried": len(self.failed), "buried": len(self.dead)}
+        self.size = len(batch) - len(self.waiting)
+
+    def _add(self, delivery: Delivery, outcome: Outcome) -> None:
+        match outcome:
+            case Stored(again=again):
+                self._finish(delivery, "again" if again else "stored")
+            case Duplicate():
+                self._finish(delivery, "duplicate")
+            case Expired():
+                self._finish(delivery, "expired")
+            case Retry(spends_attempt=False):
+                self.waiting.append(delivery)
+                self.why = outcome.detail
+            case Retry():
+                self.failed.append(Failure(delivery, outcome.reason, outcome.detail))
+            case Dead():
+                failure = Failure(
+                    delivery, outcome.reason, outcome.detail, event_id=outcome.event_id
+                )
+                self.dead.append(failure)
+            case _:
+                assert_never(outcome)
+
+    def _finish(self, delivery: Delivery, kind: str) -> None:
+        self.finished.append(delivery)
+        self.counts[kind] += 1

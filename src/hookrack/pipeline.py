@@ -1,0 +1,203 @@
+"""READ FIRST. The path of a request, and every decision on it.
+
+    admit() + accept()   a request becomes an Event on the queue           -> 202
+    process()            deliveries become Outcomes, and entries in the store
+    read()               the newest entry under a webhook key              -> 200
+
+Everything else in the package is a pure step that this calls, a port that it is handed, or an
+entrypoint that calls it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from hookrack.edge.auth import check_credential
+from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
+from hookrack.flows import Configuration, Flow, WebhookKey
+from hookrack.jsontext import find_json_fault, is_json_type
+from hookrack.model import (
+    Dead,
+    Delivery,
+    Entry,
+    Event,
+    Outcome,
+    Placement,
+    Request,
+    Retry,
+    decode_envelope,
+    encode_envelope,
+    is_content_type,
+    is_webhook_key,
+    new_event_id,
+)
+from hookrack.ports import Queue, Store
+
+MAX_CRASHES: Final = 20  # hand-overs that no worker survived, before the event is buried
+PUT_EVENTS: Final = 64  # in one call of the store
+PUT_BYTES: Final = 1024 * 1024
+PUT_KEYS: Final = 1_000
+
+
+def admit(configuration: Configuration, account: str, flow: str, *, credential: str | None) -> Flow:
+    """The flow that a request is for, if it may enter; asked before its body is read.
+
+    Raises: Rejected (`FLOW_UNKNOWN`, `CREDENTIAL_INVALID`, `NOT_FOUND`).
+    """
+    found = configuration.find_flow(account, flow)
+    if found is None:
+        raise Rejected(Code.FLOW_UNKNOWN, "There is no flow at this address.")
+    check_credential(found.auth, credential)
+    return found
+
+
+async def accept(request: Request, queue: Queue) -> str:
+    """Check an admitted request and keep it; returns its event id once the queue has it durably.
+
+    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`), Unavailable.
+    """
+    if not is_content_type(request.content_type):
+        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
+    if is_json_type(request.content_type) and (fault := find_json_fault(request.body)):
+        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
+    event = Event(
+        id=new_event_id(request.received_at),
+        account=request.account,
+        flow=request.flow,
+        received_at=request.received_at,
+        content_type=request.content_type,
+        data=request.body,
+    )
+    await queue.send(event.account, encode_envelope(event))
+    return event.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One delivery that can be stored; `place` is its place in the batch."""
+
+    place: int
+    delivery: Delivery
+    placement: Placement
+
+
+async def process(
+    deliveries: Sequence[Delivery],
+    *,
+    configuration: Configuration,
+    store: Store,
+    max_attempts: int,
+) -> list[Outcome]:
+    """Store what was delivered; an outcome for each delivery, in their order.
+
+    Settles nothing and raises for no single delivery: one bad record never fails its neighbours.
+    """
+    outcomes: dict[int, Outcome] = {}
+    by_account: dict[str, list[_Work]] = {}
+    for place, delivery in enumerate(deliveries):
+        try:
+            placement = _resolve(delivery, configuration)
+        except Poison as exc:
+            outcomes[place] = Dead(exc.code, exc.detail, _event_id(delivery))
+        except Exception as exc:  # noqa: BLE001 - around one record: a bug must not stop the rest
+            outcomes[place] = _failed(delivery, exc, max_attempts=max_attempts)
+        else:
+            work = _Work(place, delivery, placement)
+            by_account.setdefault(placement.event.account, []).append(work)
+    for account, works in by_account.items():
+        for chunk in _chunks(works):
+            found = await _put(account, chunk, store=store, max_attempts=max_attempts)
+            outcomes |= {work.place: each for work, each in zip(chunk, found, strict=True)}
+    return [outcomes[place] for place in range(len(deliveries))]
+
+
+def _resolve(delivery: Delivery, configuration: Configuration) -> Placement:
+    """Where an envelope goes and for how long, by the configuration of now. Raises: Poison."""
+    event = decode_envelope(delivery.body)
+    if delivery.crashes > MAX_CRASHES:
+        raise Poison(Code.WORKER_CRASHED, f"{delivery.crashes} deliveries were never settled.")
+    account = configuration.accounts.get(event.account)
+    flow = account.flows.get(event.flow) if account else None
+    if account is None or flow is None:
+        raise Poison(Code.FLOW_UNKNOWN, f"There is no flow {event.account}/{event.flow}.")
+    listed = {key.key: key for key in flow.keys}
+    names = event.keys if event.keys is not None else tuple(listed)
+    if not names:
+        raise Poison(Code.KEYS_INVALID, "Neither the flow nor the event names a webhook key.")
+    keys = tuple(
+        (name, account.resolve_ttl(flow, listed.get(name, WebhookKey(name)), own=event.ttl))
+        for name in names
+    )
+    return Placement(event, keys)
+
+
+def _chunks(works: Sequence[_Work]) -> list[list[_Work]]:
+    """Calls of bounded size: events, bytes, and references in all."""
+    chunks: list[list[_Work]] = []
+    size = keys = 0
+    for work in works:
+        data, names = len(work.placement.event.data), len(work.placement.keys)
+        full = bool(chunks) and (
+            len(chunks[-1]) >= PUT_EVENTS or size + data > PUT_BYTES or keys + names > PUT_KEYS
+        )
+        if full or not chunks:
+            chunks.append([])
+            size = keys = 0
+        chunks[-1].append(work)
+        size, keys = size + data, keys + names
+    return chunks
+
+
+async def _put(
+    account: str, works: Sequence[_Work], *, store: Store, max_attempts: int
+) -> list[Outcome]:
+    """Store one chunk; if it fails as a whole for no outage, each of it alone."""
+    try:
+        return await store.put(account, [work.placement for work in works])
+    except Unavailable as exc:
+        return [Retry(exc.code, exc.detail, spends_attempt=False) for _ in works]
+    except Exception as exc:  # noqa: BLE001 - around one record, once the others are set apart
+        if len(works) == 1:
+            work = works[0]
+            event_id = work.placement.event.id
+            return [_failed(work.delivery, exc, max_attempts=max_attempts, event_id=event_id)]
+    alone = [await _put(account, [each], store=store, max_attempts=max_attempts) for each in works]
+    return [outcome for outcomes in alone for outcome in outcomes]
+
+
+def _failed(
+    delivery: Delivery, exc: Exception, *, max_attempts: int, event_id: str | None = None
+) -> Retry | Dead:
+    """Another attempt, or the last one was it."""
+    known = isinstance(exc, HookrackError)
+    detail = f"{type(exc).__name__}: {exc}" if known else type(exc).__name__
+    if delivery.attempts + 1 >= max_attempts:
+        return Dead(Code.ATTEMPTS_EXHAUSTED, f"{detail}, {max_attempts} times", event_id)
+    return Retry(Code.INTERNAL, detail)
+
+
+def _event_id(delivery: Delivery) -> str | None:
+    """The id in a delivery that can't be processed, if it is an envelope at all."""
+    try:
+        return decode_envelope(delivery.body).id
+    except Poison:
+        return None
+
+
+def retry_delay(delivery: Delivery) -> timedelta:
+    """1 s, 2 s, 4 s ... to 30 s, by the attempts that failed before."""
+    return min(timedelta(seconds=2 ** min(delivery.attempts, 10)), timedelta(seconds=30))
+
+
+async def read(account: str, key: str, store: Store) -> Entry:
+    """The newest live entry under a webhook key.
+
+    Raises: Rejected (`KEY_INVALID`, `NO_EVENT`), Unavailable.
+    """
+    if not is_webhook_key(key):
+        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+    entry = await store.get(account, key)
+    if entry is None:
+        raise Rejected(Code.NO_EVENT, f"There is no event under the webhook key {key}.")
+    return entry
