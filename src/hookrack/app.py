@@ -58,7 +58,7 @@ async def open_app(settings: Settings, configuration: Configuration) -> AsyncIte
     """
     async with AsyncExitStack() as stack:
         store_url = await _store_url(settings, stack)
-        queue_url = settings.queue or store_url
+        queue_url = settings.queue.reveal() or store_url
         await _check(settings, store_url, queue_url)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
@@ -88,7 +88,7 @@ async def open_app(settings: Settings, configuration: Configuration) -> AsyncIte
 
 async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:
     if not settings.embedded:
-        return settings.store
+        return settings.store.reveal()
     engine = await stack.enter_async_context(
         open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
     )

@@ -75,7 +75,7 @@ class Configuration:
     """What one file says: settings for the process, and accounts by id."""
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a token among them
 
     def find_flow(self, account: str, flow: str) -> Flow | None:
         """The flow of that account, or None."""
@@ -100,15 +100,18 @@ def read_configuration(path: Path, *, environ: Mapping[str, str]) -> Configurati
 
 def parse_configuration(text: str, *, name: str, environ: Mapping[str, str]) -> Configuration:
     """Check the text of a flow file; `name` is what faults call it. Raises: ConfigError."""
-    top = _Fields(_load_yaml(text, name), at=_Place(name, environ))
+    document = _load_yaml(text, name)
+    if not isinstance(document, Mapping):
+        raise ConfigError("is not a mapping", where=name, mend=_SHAPE)
+    top = _Fields(document, at=_Place(name, environ))
     top.only("version", "settings", "accounts")
-    if top.required("version") != VERSION:
+    if type(version := top.required("version")) is not int or version != VERSION:
         top.refuse("version", "is not a version that this hookrack reads", f"Write {VERSION}.")
-    settings = top.mapping("settings").values if "settings" in top.values else {}
+    settings = top.mapping("settings") if "settings" in top.values else top.empty("settings")
     accounts = top.mapping("accounts") if "accounts" in top.values else top.empty("accounts")
     return Configuration(
         accounts={each: _account(each, accounts) for each in accounts.names(is_name, _NAME_RULE)},
-        settings={str(key): value for key, value in settings.items()},
+        settings={str(key): settings.expanded(str(key)) for key in settings.values},
     )
 
 
@@ -208,17 +211,14 @@ class _Place:
 class _Fields:
     """One mapping of the file, with readers that complain in the operator's terms."""
 
-    def __init__(self, values: object, *, at: _Place) -> None:
-        if not isinstance(values, Mapping):
-            raise ConfigError(
-                "is not a mapping", where=f"{at.path or 'the file'} in {at.file}", mend=_SHAPE
-            )
-        self.values: Mapping[Any, Any] = values
+    def __init__(self, values: Mapping[Any, Any], *, at: _Place, line: int | None = None) -> None:
+        self.values = values
         self.at = at
+        self._line = line  # of the mapping as a whole
 
     def refuse(self, name: str, detail: str, mend: str) -> NoReturn:
         """Raise the ConfigError of field `name`."""
-        line = _line_of(self.values, name)
+        line = _line_of(self.values, name) or self._line
         place = f"{self.at.file}, line {line}" if line else self.at.file
         raise ConfigError(detail, where=f"{self.at.below(name).path} in {place}", mend=mend)
 
@@ -252,7 +252,9 @@ class _Fields:
     def mapping(self, name: str) -> "_Fields":
         """A field that is a mapping itself; an empty one may be left blank."""
         value = self.required(name)
-        return _Fields({} if value is None else value, at=self.at.below(name))
+        if value is not None and not isinstance(value, Mapping):
+            self.refuse(name, "is not a mapping", _SHAPE)
+        return _Fields(value or {}, at=self.at.below(name), line=_line_of(self.values, name))
 
     def empty(self, name: str) -> "_Fields":
         """A mapping that isn't there."""
@@ -266,7 +268,19 @@ class _Fields:
         """`value` as text, its `${NAME}`s replaced from the environment."""
         if not isinstance(value, str):
             self.refuse(name, "is not a text", "Put it in quotes.")
-        return _VARIABLE.sub(lambda found: self._variable(name, found[1]), value)
+        if "${" in _VARIABLE.sub("", value):
+            self.refuse(name, "has a ${ that begins no variable", "Write ${NAME}.")
+        text = _VARIABLE.sub(lambda found: self._variable(name, found[1]), value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            self.refuse(name, "is not valid text", "Write it in UTF-8.")
+        return text
+
+    def expanded(self, name: str) -> Any:  # noqa: ANN401 - YAML holds anything
+        """A field of any kind; the texts in it with their `${NAME}`s replaced."""
+        value = self.values[name]
+        if isinstance(value, list):
+            return [self.as_text(name, each) for each in value]
+        return self.as_text(name, value) if isinstance(value, str) else value
 
     def _variable(self, name: str, variable: str) -> str:
         if variable not in self.at.environ:
@@ -305,13 +319,22 @@ def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - YAML holds anythi
     except MarkedYAMLError as exc:
         mark = exc.problem_mark
         line = f", line {mark.line + 1}" if mark else ""
-        # ruamel quotes the values of a duplicate key, and values can be secrets.
-        detail = str(exc.problem or exc.context).split("\n", 1)[0].partition(" with value ")[0]
         raise ConfigError(
-            detail, where=f"{name}{line}", mend="Mend the YAML, or drop the second of two equals."
+            _yaml_fault(str(exc.problem or exc.context)),
+            where=f"{name}{line}",
+            mend="Mend the YAML, or drop the second of two equals.",
         ) from exc
-    except (YAMLError, ValueError, RecursionError) as exc:
+    except (YAMLError, LookupError, TypeError, ValueError, AttributeError, AssertionError) as exc:
         raise ConfigError("is not YAML", where=name, mend=_SHAPE) from exc
+    except RecursionError as exc:
+        raise ConfigError("is nested too deep", where=name, mend=_SHAPE) from exc
+
+
+def _yaml_fault(problem: str) -> str:
+    """The parser's words without what it quotes, which can be a secret; a field's name may stay."""
+    if found := re.match(r'found duplicate key "[A-Za-z0-9_-]{1,63}"', problem):
+        return found[0]
+    return problem.partition("\n")[0].partition('"')[0].partition("'")[0].strip() or "is not YAML"
 
 
 def _line_of(values: object, name: str) -> int | None:
@@ -319,5 +342,6 @@ def _line_of(values: object, name: str) -> int | None:
     place = getattr(values, "lc", None)
     if place is None:
         return None
-    found = (place.data or {}).get(name.partition("[")[0])
+    rows = {str(key): row for key, row in (place.data or {}).items()}
+    found = rows.get(name.partition("[")[0])
     return int(found[0] if found else place.line) + 1

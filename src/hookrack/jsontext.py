@@ -80,7 +80,7 @@ def split_members(text: bytes) -> dict[str, bytes]:
     """
     members: list[tuple[str, bytes]] = []
     at = _after(text, 0, b"{")
-    while not members or text[at : at + 1] == b",":
+    while text[at : at + 1] != b"}":
         at = _after(text, at, b",") if members else at
         name, at = _value(text, at)
         if name[:1] != b'"':
@@ -88,8 +88,8 @@ def split_members(text: bytes) -> dict[str, bytes]:
         value, at = _value(text, _after(text, at, b":"))
         members.append((orjson.loads(name), value))
         at = _blanks_end(text, at)
-    if _after(text, at, b"}") != len(text):
-        raise ValueError(f"something follows the object at byte {at}")
+    if _blanks_end(text, at + 1) != len(text):
+        raise ValueError(f"something follows the object at byte {at + 1}")
     return refuse_duplicate_names(members)
 
 

@@ -36,7 +36,7 @@ _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,64}")
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word
 _CONTENT_TYPE: Final = re.compile(rf"{_TOKEN}/{_TOKEN}[ \t]*(;[\x20-\x7e]*)?")
 _CONTENT_TYPE_CHARS: Final = 255
-_DURATION: Final = re.compile(r"(\d{1,10})([smhd]?)")
+_DURATION: Final = re.compile(r"([0-9]{1,10})([smhd]?)")
 _UNIT: Final = {
     "": timedelta(seconds=1),
     "s": timedelta(seconds=1),
@@ -186,7 +186,8 @@ def parse_duration(value: object) -> timedelta:
 
     Raises: ValueError, with words for the operator.
     """
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**10
+    text = str(value) if is_number else value
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("not a duration; write whole seconds or 90s, 15m, 6h, 7d")
@@ -238,8 +239,8 @@ def decode_envelope(body: bytes) -> Event:
     """
     try:
         fields, data = _split_own(body) or _split_any(body)
-        if fields.get("v") != ENVELOPE_VERSION or isinstance(fields["v"], bool):
-            raise Poison(Code.ENVELOPE_VERSION, f"version is {fields.get('v')!r}, this reads 1")
+        if fields["v"] != ENVELOPE_VERSION or isinstance(fields["v"], bool):
+            raise Poison(Code.ENVELOPE_VERSION, "The version of the envelope is not 1.")
         return _event_from(fields, data)
     except (ValueError, KeyError, TypeError) as exc:
         raise Poison(Code.ENVELOPE_INVALID, _explain(exc)) from exc
@@ -265,7 +266,9 @@ def _split_own(body: bytes) -> tuple[dict[str, Any], bytes | None] | None:
         fields = json.loads(head + b"}", object_pairs_hook=refuse_duplicate_names)
     except (ValueError, RecursionError):
         return None
-    if find_json_fault(data) or "data" in fields or "dataBase64" in fields:
+    if find_json_fault(head + b"}") or find_json_fault(data):
+        return None
+    if "data" in fields or "dataBase64" in fields:
         return None
     return fields, data
 
@@ -292,7 +295,7 @@ def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
         content_type=_checked(fields, "contentType", is_content_type),
         data=_payload(fields, data),
         keys=_keys(fields.get("keys")),
-        ttl=None if fields.get("ttl") is None else timedelta(seconds=_whole(fields, "ttl")),
+        ttl=None if fields.get("ttl") is None else _ttl(_whole(fields, "ttl")),
         dedupe_id=_dedupe_id(fields.get("dedupeId")),
     )
 
@@ -309,6 +312,11 @@ def _whole(fields: dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**47:
         raise ValueError(f"field {name!r} is not a whole number above 0")
     return value
+
+
+def _ttl(seconds: int) -> timedelta:
+    """As much as a timedelta holds; the account's maxTtl caps it anyway."""
+    return timedelta(seconds=min(seconds, 2**40))
 
 
 def _keys(value: object) -> tuple[str, ...] | None:

@@ -61,8 +61,8 @@ class Settings:
     host: str
     port: int
     data_dir: Path
-    store: str
-    queue: str
+    store: Secret
+    queue: Secret
     store_accept_loss: tuple[str, ...]
     store_prefix: str
     max_memory: int
@@ -181,7 +181,13 @@ def _text(value: object) -> str:
 
 
 def _path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_text(value)).expanduser()
+    text = str(value) if isinstance(value, Path) else _text(value)
+    if not text:
+        raise ValueError("an empty path")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as exc:
+        raise ValueError("the home of a user that isn't there") from exc
 
 
 def _flag(value: object) -> bool:
@@ -220,15 +226,19 @@ def _some_of(choices: tuple[str, ...], *, at_least: int) -> Callable[[object], t
     return parse
 
 
-def _redis_url(value: object) -> str:
+def _redis_url(value: object) -> Secret:
+    """A URL can hold a password, so it doesn't print itself."""
     url = _text(value)
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
     if url and scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError(f"scheme {scheme or '(none)'} is not redis, rediss or unix")
-    return url
+        raise ValueError("not a URL with the scheme redis, rediss or unix")
+    return Secret(url)
 
 
-def _queue_url(value: object) -> str:
+def _queue_url(value: object) -> Secret:
     url = _text(value)
     if url.startswith(("sqs:", "https:")):
         raise ValueError("SQS is not supported yet")

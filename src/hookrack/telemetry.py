@@ -6,12 +6,11 @@ OpenTelemetry's; labels are bounded (flow, outcome, code), never a key or an eve
 """
 
 import datetime as dt
+import json
 import logging
 import sys
 from dataclasses import dataclass
 from typing import Any, Final
-
-import orjson
 
 LOGGER: Final = logging.getLogger("hookrack")
 LINES_PER_SECOND: Final = 20  # of one kind; what is above it is counted and said once
@@ -85,7 +84,7 @@ class JsonFormatter(logging.Formatter):
         out = _head(record) | getattr(record, "fields", {})
         if record.exc_info:
             out["trace"] = self.formatException(record.exc_info)
-        return orjson.dumps(out, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return _plain_json(out)
 
 
 class TextFormatter(logging.Formatter):
@@ -95,8 +94,7 @@ class TextFormatter(logging.Formatter):
         """Fields as name=value, each a JSON value so that no field can forge a line."""
         fields = getattr(record, "fields", {})
         tail = "".join(
-            f" {name}={orjson.dumps(value, default=str).decode()[:_TEXT_LIMIT]}"
-            for name, value in fields.items()
+            f" {name}={_plain_json(value)[:_TEXT_LIMIT]}" for name, value in fields.items()
         )
         text = f"{_time(record):%H:%M:%S} {record.levelname:<7} {record.getMessage()}{tail}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
@@ -110,6 +108,11 @@ def configure_logging(*, text: bool | None = None, level: int = logging.INFO) ->
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(level)
     LOGGER.propagate = False
+
+
+def _plain_json(value: object) -> str:
+    """Any value as JSON in printable ASCII: whatever it is, it can't forge or lose a line."""
+    return json.dumps(value, default=str, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def _time(record: logging.LogRecord) -> dt.datetime:

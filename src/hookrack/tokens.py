@@ -54,31 +54,34 @@ def admin_token(given: Secret, *, data_dir: Path) -> Secret:
     if given:
         return given
     path = data_dir / ADMIN_TOKEN_FILE
-    with contextlib.suppress(FileExistsError):
-        _create(path, secrets.token_urlsafe(32))
     try:
+        if not path.exists():
+            _create(path, secrets.token_urlsafe(32))
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as exc:
-        raise _unusable(path, "can't be read") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "not ASCII"
+        raise _unusable(path, f"can't be made or read: {reason}") from exc
     if len(token) < ADMIN_TOKEN_CHARS:
         raise _unusable(path, f"holds fewer than {ADMIN_TOKEN_CHARS} characters")
     return Secret(token)
 
 
 def _create(path: Path, token: str) -> None:
-    """Write the file whole or not at all, for our eyes only. Raises: FileExistsError."""
-    if path.exists():
-        raise FileExistsError(path)
+    """Make the file whole or not at all, for our eyes only; another's that was there first stays.
+
+    Raises: OSError.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(token + "\n")
             file.flush()
             os.fsync(file.fileno())
-        draft.rename(path)
-    except OSError as exc:
-        raise _unusable(path, f"can't be written: {exc.strerror}") from exc
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def _unusable(path: Path, detail: str) -> ConfigError:

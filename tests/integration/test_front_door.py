@@ -221,15 +221,16 @@ async def test_a_body_that_is_cut_off_is_not_kept(
     """A sender that goes away in mid-body leaves nothing behind."""
     before = (await client.post("/in/acme/github", json={"before": 1})).json()["eventId"]
     where = urlsplit(served.url)
-    _, writer = await asyncio.open_connection(where.hostname, where.port)
     head = b"POST /in/acme/github HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
-    writer.write(head + b'{"cut": "off"}')
-    await writer.drain()
-    writer.close()
-    await wait_until(
-        lambda: any(line.get("code") == "BODY_INCOMPLETE" for line in served.log()),
-        what="a log line about the cut body",
-    )
+
+    async def told() -> bool:
+        _, writer = await asyncio.open_connection(where.hostname, where.port)
+        writer.write(head + b'{"cut": "off"}')
+        await writer.drain()
+        writer.close()
+        return any(line.get("code") == "BODY_INCOMPLETE" for line in served.log())
+
+    await wait_until(told, what="a log line about the cut body")
     assert b"before" in (await fetched(client, "deploys", before)).content
 
 
@@ -261,11 +262,12 @@ async def test_secrets_and_bodies_are_not_in_the_log(
     served: Served, client: httpx.AsyncClient
 ) -> None:
     """A log line of a refusal has the code and the flow, but neither the secret nor the body."""
-    await client.post("/in/acme/orders/guessed-secret-1234", content=b'{"card": "4111"}')
-    await wait_until(
-        lambda: any(line.get("code") == "CREDENTIAL_INVALID" for line in served.log()),
-        what="a log line about the wrong secret",
-    )
+
+    async def told() -> bool:
+        await client.post("/in/acme/orders/guessed-secret-1234", content=b'{"card": "4111"}')
+        return any(line.get("code") == "CREDENTIAL_INVALID" for line in served.log())
+
+    await wait_until(told, what="a log line about the wrong secret")
     text = json.dumps(served.log())
     assert "guessed-secret-1234" not in text
     assert "4111" not in text
