@@ -21,6 +21,7 @@ from hookrack.engine.find import inspect_server
 
 EXAMPLE: Final = Path(__file__).parent.parent / "examples" / "hookrack.yaml"
 ADMIN_TOKEN: Final = "admin-token-for-tests-0123456789abcdef"
+SECRET_KEY: Final = "secret-key-for-tests-0123456789abcdef"
 
 
 def missing(reason: str) -> NoReturn:
@@ -74,7 +75,8 @@ class Served:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._output,
-            env=os.environ | {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN},
+            env=os.environ
+            | {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY},
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:

@@ -4,6 +4,7 @@
 and stops it in the reverse one.
 """
 
+import asyncio
 import os
 import secrets
 import socket
@@ -23,8 +24,11 @@ from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import process
 from hookrack.ports import Queue, Store
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.registry import Live
+from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
 from hookrack.stores.redis import RedisStore
+from hookrack.stores.redis_registry import RedisRegistry
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
 
@@ -34,11 +38,20 @@ class App:
     """Everything that an entrypoint needs; alive as long as `open_app` is."""
 
     settings: Settings
-    configuration: Configuration
+    live: Live
     store: Store
     queue: Queue
     worker_queues: tuple[Queue, ...]
-    tokens: Tokens
+
+    @property
+    def configuration(self) -> Configuration:
+        """The accounts and flows in force now."""
+        return self.live.configuration
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens in force now."""
+        return self.live.tokens
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """`pipeline.process` with this app's configuration and store."""
@@ -51,8 +64,11 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, configuration: Configuration) -> AsyncIterator[App]:
+async def open_app(settings: Settings, file: Configuration | None = None) -> AsyncIterator[App]:
     """Start everything that serving needs but the entrypoints themselves.
+
+    `file` is the flow file of this process: it owns what it declares. None leaves the
+    configuration as it is kept.
 
     Raises: ConfigError, Unavailable.
     """
@@ -60,30 +76,64 @@ async def open_app(settings: Settings, configuration: Configuration) -> AsyncIte
         store_url = await _store_url(settings, stack)
         queue_url = settings.queue.reveal() or store_url
         await _check(settings, store_url, queue_url)
+        live = await _live(settings, store_url, stack)
+        if file is not None:
+            await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
-        roles = settings.workers if "worker" in settings.role else 0
-        queues = [
-            RedisStreams(
-                _pipe(queue_url),
-                url=queue_url,
-                prefix=settings.store_prefix,
-                consumer=_consumer(settings, place),
-                lease=settings.lease,
-            )
-            for place in range(1 + roles)
-        ]
+        queues = [_queue(settings, queue_url, place) for place in range(1 + _workers(settings))]
         for queue in queues:
             stack.push_async_callback(queue.close)
-        token = admin_token(settings.admin_token, data_dir=_own_folder(settings))
         yield App(
             settings=settings,
-            configuration=configuration,
+            live=live,
             store=store,
             queue=queues[0],
             worker_queues=tuple(queues[1:]),
-            tokens=Tokens.of_admin(token),
         )
+
+
+async def _live(settings: Settings, url: str, stack: AsyncExitStack) -> Live:
+    """The configuration in force, following its changes. Raises: ConfigError, Unavailable."""
+    folder = _own_folder(settings)
+    key = secret_key(
+        settings.secret_key,
+        data_dir=folder,
+        embedded=settings.embedded,
+        where=settings.origins["secret_key"],
+    )
+    sealer = Sealer(key)
+    admin = admin_token(settings.admin_token, data_dir=folder)
+    tokens = Tokens.of_admin(admin, pepper=sealer.derive("tokens"))
+    pipe = _pipe(url)
+    stack.push_async_callback(pipe.close)
+    registry = RedisRegistry(pipe, url=url, prefix=settings.store_prefix)
+    live = Live(registry, sealer=sealer, tokens=tokens)
+    await live.refresh()
+    following = asyncio.create_task(live.follow(), name="follow-configuration")
+    stack.push_async_callback(_cancelled, following)
+    return live
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel until it has ended: redis-py takes a cancel while it connects for a timeout."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.2)
+
+
+def _workers(settings: Settings) -> int:
+    return settings.workers if "worker" in settings.role else 0
+
+
+def _queue(settings: Settings, url: str, place: int) -> RedisStreams:
+    return RedisStreams(
+        _pipe(url),
+        url=url,
+        prefix=settings.store_prefix,
+        consumer=_consumer(settings, place),
+        lease=settings.lease,
+    )
 
 
 async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:

@@ -11,6 +11,7 @@ The category decides what happens; the code says which thing. Statuses and title
 `CATALOGUE` and nowhere else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,9 @@ class Code(StrEnum):
     ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
     TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a code, not a secret
+    SCOPE_MISSING = "SCOPE_MISSING"
+    OWNED_BY_FILE = "OWNED_BY_FILE"
+    MODEL_VIOLATION = "MODEL_VIOLATION"
     KEY_INVALID = "KEY_INVALID"
     KEYS_INVALID = "KEYS_INVALID"
     TTL_INVALID = "TTL_INVALID"
@@ -77,6 +81,15 @@ CATALOGUE: dict[Code, Problem] = {
     Code.ACCOUNT_UNKNOWN: Problem(404, "No such account", "Check the header Hookrack-Account."),
     Code.TOKEN_INVALID: Problem(
         401, "Token is missing or wrong", "Send the header Authorization: Bearer <token>."
+    ),
+    Code.SCOPE_MISSING: Problem(
+        403, "Token lacks the scope", "Use a token that has it, or have one made."
+    ),
+    Code.OWNED_BY_FILE: Problem(
+        409, "Declared in the server's flow file", "Change it there and send the server SIGHUP."
+    ),
+    Code.MODEL_VIOLATION: Problem(
+        400, "Body does not fit the model", "Send what the model of the flow asks for."
     ),
     Code.KEY_INVALID: Problem(
         400, "Not a webhook key", "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -141,8 +154,20 @@ class CodedError(HookrackError):
         return CATALOGUE[self.code]
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Where a body breaks its model (RFC 6901 pointer) and how, without the value itself."""
+
+    pointer: str
+    message: str
+
+
 class Rejected(CodedError):  # noqa: N818 - the outcome's name, one of the twelve words' family
     """The caller's fault: answered with a 4xx, nothing kept."""
+
+    def __init__(self, code: Code, detail: str, *, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(code, detail)
+        self.violations = violations
 
 
 class Unavailable(CodedError):  # noqa: N818 - names a state, as the contract's codes do

@@ -36,6 +36,8 @@ _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,64}")
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word
 _CONTENT_TYPE: Final = re.compile(rf"{_TOKEN}/{_TOKEN}[ \t]*(;[\x20-\x7e]*)?")
 _CONTENT_TYPE_CHARS: Final = 255
+_HEADER_NAME: Final = re.compile(_TOKEN)
+_HEADER_NAME_CHARS: Final = 128
 _DURATION: Final = re.compile(r"([0-9]{1,10})([smhd]?)")
 _UNIT: Final = {
     "": timedelta(seconds=1),
@@ -179,6 +181,11 @@ def is_event_id(text: str) -> bool:
 def is_content_type(text: str) -> bool:
     """Whether `text` is a media type with optional parameters, safe to send out again."""
     return len(text) <= _CONTENT_TYPE_CHARS and _CONTENT_TYPE.fullmatch(text) is not None
+
+
+def is_header_name(text: str) -> bool:
+    """Whether `text` is the name of an HTTP header."""
+    return len(text) <= _HEADER_NAME_CHARS and _HEADER_NAME.fullmatch(text) is not None
 
 
 def parse_duration(value: object) -> timedelta:

@@ -8,12 +8,12 @@ Everything else in the package is a pure step that this calls, a port that it is
 entrypoint that calls it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from hookrack.edge.auth import check_credential
+from hookrack.edge.auth import check_credential, no_header
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
 from hookrack.flows import Configuration, Flow, WebhookKey
 from hookrack.jsontext import find_json_fault, is_json_type
@@ -40,27 +40,32 @@ PUT_BYTES: Final = 1024 * 1024
 PUT_KEYS: Final = 1_000
 
 
-def admit(configuration: Configuration, account: str, flow: str, *, credential: str | None) -> Flow:
+def admit(
+    configuration: Configuration,
+    account: str,
+    flow: str,
+    *,
+    credential: str | None,
+    header: Callable[[bytes], str | None] = no_header,
+) -> Flow:
     """The flow that a request is for, if it may enter; asked before its body is read.
 
+    `credential` is what stands behind the flow in the address, `header` looks one up.
     Raises: Rejected (`FLOW_UNKNOWN`, `CREDENTIAL_INVALID`, `NOT_FOUND`).
     """
     found = configuration.find_flow(account, flow)
     if found is None:
         raise Rejected(Code.FLOW_UNKNOWN, "There is no flow at this address.")
-    check_credential(found.auth, credential)
+    check_credential(found.auth, credential, header=header)
     return found
 
 
-async def accept(request: Request, queue: Queue) -> str:
+async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
-    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`), Unavailable.
+    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`), Unavailable.
     """
-    if not is_content_type(request.content_type):
-        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
-    if is_json_type(request.content_type) and (fault := find_json_fault(request.body)):
-        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
+    _check_body(request, flow)
     event = Event(
         id=new_event_id(request.received_at),
         account=request.account,
@@ -71,6 +76,22 @@ async def accept(request: Request, queue: Queue) -> str:
     )
     await queue.send(event.account, encode_envelope(event))
     return event.id
+
+
+def _check_body(request: Request, flow: Flow) -> None:
+    """Type, JSON, model: in this order. Raises: Rejected."""
+    if not is_content_type(request.content_type):
+        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
+    if not is_json_type(request.content_type):
+        if flow.model is not None:
+            detail = "This flow has a model, so it takes JSON only."
+            raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
+        return
+    if fault := find_json_fault(request.body):
+        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
+    if flow.model is not None and (violations := flow.model.violations(request.body)):
+        detail = f"The body breaks the model at {violations[0].pointer or 'its top'}."
+        raise Rejected(Code.MODEL_VIOLATION, detail, violations=violations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ Every method raises `Unavailable` when the other side doesn't answer, is loading
 after it the caller knows nothing about what happened: repeating the call is always safe.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
@@ -98,4 +98,45 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The whole configuration as kept: JSON texts by name, secrets sealed."""
+
+    version: int
+    account: Mapping[str, str]
+    flow: Mapping[str, str]
+    token: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record set to `text`, or dropped where that is None."""
+
+    kind: Literal["account", "flow", "token"]
+    name: str
+    text: str | None
+
+
+class Registry(Protocol):
+    """Accounts, flows and tokens that all processes of an installation share."""
+
+    async def load(self) -> Records:
+        """Everything, as of now."""
+        ...
+
+    async def write(self, changes: Sequence[Change], *, expected: int) -> int | None:
+        """Make all changes at once and tell everybody; the new version.
+
+        None, and nothing changed, where the version isn't `expected` any more.
+        """
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """Yields when something may have changed: at first, after each change, at times besides.
+
+        Goes on through outages, and yields after each of them.
+        """
         ...

@@ -20,7 +20,7 @@ from hookrack.model import parse_duration
 
 ROLES: Final = ("edge", "worker", "api")
 LOSSES: Final = ("aof", "fsync", "eviction", "unverified")
-ADMIN_TOKEN_CHARS: Final = 32
+SECRET_CHARS: Final = 32  # at least, for tokens and keys that people choose
 _DEFAULTS_FILE: Final = Path(__file__).with_name("default.toml")
 
 
@@ -72,6 +72,7 @@ class Settings:
     lease: timedelta
     max_attempts: int
     admin_token: Secret
+    secret_key: Secret
     log_success: bool
     origins: Mapping[str, str]
 
@@ -251,10 +252,10 @@ def _prefix(value: object) -> str:
     return _text(value)
 
 
-def _admin_token(value: object) -> Secret:
+def _long_secret(value: object) -> Secret:
     text = _text(value)
-    if text and len(text) < ADMIN_TOKEN_CHARS:
-        raise ValueError(f"shorter than {ADMIN_TOKEN_CHARS} characters")
+    if text and len(text) < SECRET_CHARS:
+        raise ValueError(f"shorter than {SECRET_CHARS} characters")
     if not all("\x21" <= letter <= "\x7e" for letter in text):
         raise ValueError("holds a blank or a character beyond ASCII")
     return Secret(text)
@@ -275,7 +276,8 @@ _PARSERS: Final[dict[str, Callable[[object], Any]]] = {
     "batch_size": _whole(1, 1_000),
     "lease": parse_duration,
     "max_attempts": _whole(1, 100),
-    "admin_token": _admin_token,
+    "admin_token": _long_secret,
+    "secret_key": _long_secret,
     "log_success": _flag,
 }
 _SETTING_FIELDS: Final = {field.name for field in fields(Settings)} - {"origins"}

@@ -43,6 +43,8 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     STORE_RISK = Line("store.risk", logging.WARNING, "the operator accepted a loss")
     STORE_LOST = Line("store.lost", logging.ERROR, "the store doesn't answer")
     STORE_FOUND = Line("store.found", logging.INFO, "the store answers again")
+    CONFIGURATION_CHANGED = Line("configuration.changed", logging.INFO, "another one is in force")
+    CONFIGURATION_STALE = Line("configuration.stale", logging.ERROR, "a change can't be read yet")
     SERVER_READY = Line("server.ready", logging.INFO, "requests are served")
     SERVER_STOPPING = Line("server.stopping", logging.INFO, "a stop was asked for")
     SERVER_STOPPED = Line("server.stopped", logging.INFO, "everything is stopped")

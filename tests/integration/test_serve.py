@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness import ADMIN_TOKEN, EXAMPLE, Served, wait_until
+from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, wait_until
 
 Start = Callable[..., Served]
 
@@ -194,7 +194,7 @@ async def test_get_on_the_command_line(own_server: Start) -> None:
     event_id = await send(served, hello="world")
     await wait_until(lambda: _is(found(served), event_id), what="the event under its key")
     words = ("--account", "acme", "--data-dir", str(served.data_dir))
-    token = {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN}
+    token = {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY}
     by_server = hookrack("get", "deploys", *words, **token)
     raw = hookrack("get", "deploys", "--raw", *words, **token)
     nothing = hookrack("get", "nothing-here", *words, **token)
@@ -298,7 +298,7 @@ def _listens(port: int) -> bool:
         (("--port", "eighty"), "--port"),
         (("--role", "edge,chef"), "chef"),
         (("--workers", "0"), "--workers"),
-        (("--store", "mysql://x"), "mysql"),
+        (("--store", "mysql://x"), "--store"),
         (("--queue", "sqs://x"), "SQS"),
         (("--data-dir", "/proc/nothing"), "/proc/nothing"),
     ],

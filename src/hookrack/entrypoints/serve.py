@@ -6,8 +6,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,8 @@ from hookrack.app import App, open_app
 from hookrack.entrypoints.http.asgi import Front
 from hookrack.entrypoints.http.server import Server, bind, build
 from hookrack.entrypoints.worker import Worker
-from hookrack.flows import Configuration, Flow
+from hookrack.errors import HookrackError
+from hookrack.flows import Configuration, Flow, read_configuration
 from hookrack.settings import Settings
 from hookrack.telemetry import emit, log
 from hookrack.tokens import ADMIN_TOKEN_FILE
@@ -24,16 +26,19 @@ from hookrack.tokens import ADMIN_TOKEN_FILE
 SERVER_FILE: Final = "server.json"
 
 
-async def serve(settings: Settings, configuration: Configuration) -> int:
-    """Serve until SIGTERM (exit code 0) or SIGINT (130). Raises: ConfigError, Unavailable."""
+async def serve(settings: Settings, file: Configuration | None) -> int:
+    """Serve until SIGTERM (exit code 0) or SIGINT (130); SIGHUP reads the flow file again.
+
+    Raises: ConfigError, Unavailable.
+    """
     began = time.monotonic()
     stop = _Stop()
     sock = bind(settings)
     with suppress(asyncio.CancelledError), sock:
-        async with open_app(settings, configuration) as app, _workers(app) as workers:
+        async with open_app(settings, file) as app, _workers(app) as workers:
             server = build(Front(app, workers))
             async with _listening(server, sock), _announced(app, sock):
-                stop.ready()
+                stop.ready(partial(_read_again, app))
                 print(_banner(app, sock, seconds=time.monotonic() - began), flush=True)  # noqa: T201
                 emit(log.SERVER_READY, version=__version__, role=settings.role)
                 await stop.wait()
@@ -63,13 +68,29 @@ class _Stop:
         else:
             self._task.cancel()
 
-    def ready(self) -> None:
-        """From now on a signal begins an orderly stop."""
+    def ready(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """From now on a signal begins an orderly stop, and SIGHUP reloads."""
         self._ready = True
+        self._reload = reload
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload)
+
+    def _begin_reload(self) -> None:
+        self._reloading = asyncio.ensure_future(self._reload())
 
     async def wait(self) -> None:
         """Until a signal."""
         await self._asked.wait()
+
+
+async def _read_again(app: App) -> None:
+    """What SIGHUP asks for. A file with a fault is told and changes nothing."""
+    path = app.settings.config
+    try:
+        await app.live.adopt_file(read_configuration(path, environ=os.environ))
+    except HookrackError as exc:
+        emit(log.CONFIGURATION_STALE, file=str(path), detail=str(exc))
+    else:
+        emit(log.CONFIGURATION_CHANGED, file=str(path))
 
 
 @asynccontextmanager
@@ -101,6 +122,9 @@ async def _listening(server: Server, sock: socket.socket) -> AsyncIterator[None]
 async def _announced(app: App, sock: socket.socket) -> AsyncIterator[None]:
     """Keep our address in the data directory, for the client commands."""
     path = app.settings.data_dir / SERVER_FILE
+    if path.exists() and app.settings.role == ("worker",):
+        yield  # somebody who can be asked has announced itself there
+        return
     content = {"url": _url(sock), "pid": os.getpid(), "version": __version__}
     draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
     draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -120,9 +144,7 @@ def _url(sock: socket.socket) -> str:
 def _banner(app: App, sock: socket.socket, *, seconds: float) -> str:
     """What a newcomer needs next: where to send, a line to send, a line to fetch."""
     settings, url = app.settings, _url(sock)
-    flows = [
-        flow for account in app.configuration.accounts.values() for flow in account.flows.values()
-    ]
+    flows = list(app.configuration.flows())
     where = f"embedded, in {settings.data_dir}" if settings.embedded else "as named by --store"
     lines = [
         f"hookrack {__version__}",

@@ -68,11 +68,10 @@ def _ask_server(settings: Settings, key: str, account: str | None, *, raw: bool)
 
 async def _ask_store(settings: Settings, key: str, account: str | None, *, raw: bool) -> bytes:
     from hookrack.app import open_app  # noqa: PLC0415 - not needed to talk to a server
-    from hookrack.flows import Configuration  # noqa: PLC0415
     from hookrack.pipeline import read  # noqa: PLC0415
 
     if account is None:
         raise Rejected(Code.ACCOUNT_REQUIRED, "Name the account with --account.")
-    async with open_app(settings, Configuration()) as app:
+    async with open_app(settings) as app:
         entry = await read(account, key, app.store)
     return entry.data if raw else encode_entry(entry)

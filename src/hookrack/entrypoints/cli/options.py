@@ -11,7 +11,7 @@ from hookrack.settings import Documented, Settings, documented_settings, load_se
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # What stands on a command line can be read by every user of the machine.
-_NEVER_OPTIONS: Final = frozenset({"admin_token"})
+_NEVER_OPTIONS: Final = frozenset({"admin_token", "secret_key"})
 
 
 def settings_options(command: _Command) -> _Command:
@@ -30,20 +30,17 @@ def _option(row: Documented) -> Callable[[_Command], _Command]:
     return click.option(row.option, metavar="VALUE", help=shown)
 
 
-def load(options: dict[str, Any]) -> tuple[Settings, Configuration]:
-    """Settings and flows of this command. Raises: ConfigError."""
+def load(options: dict[str, Any]) -> tuple[Settings, Configuration | None]:
+    """Settings, and what the flow file declares if there is one. Raises: ConfigError."""
     early = load_settings(options, environ=os.environ)
-    configuration = Configuration()
     named = not early.origins["config"].endswith("default.toml")
-    if named or early.config.exists():
-        configuration = read_configuration(early.config, environ=os.environ)
+    if not named and not early.config.exists():
+        return early, None
+    file = read_configuration(early.config, environ=os.environ)
     settings = load_settings(
-        options,
-        environ=os.environ,
-        file=configuration.settings,
-        file_name=str(early.config),
+        options, environ=os.environ, file=file.settings, file_name=str(early.config)
     )
-    return settings, configuration
+    return settings, file
 
 
 def help_of(field: str) -> str:

@@ -1,6 +1,7 @@
 """POST /in/{account}/{flow}[/{secret}]: from bytes on the wire to a 202 that means kept."""
 
 import time
+from functools import partial
 
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import JSON, Receive, Scope, Send, answer, header, read_body
@@ -17,7 +18,9 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != "POST":
         await answer(send, *method_not_allowed("POST"))
         return
-    flow = admit(app.configuration, account, flow_id, credential=secret)
+    flow = admit(
+        app.configuration, account, flow_id, credential=secret, header=partial(header, scope)
+    )
     body = await read_body(scope, receive, limit=flow.max_body_bytes)
     request = Request(
         account=account,
@@ -26,7 +29,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         body=body,
         received_at=time.time_ns() // 1_000_000,
     )
-    event_id = await accept(request, app.queue)
+    event_id = await accept(request, flow, queue=app.queue)
     raw_id = event_id.encode()
     headers = (JSON, (b"hookrack-event-id", raw_id))
     await answer(send, 202, headers, b'{"eventId": "%b", "status": "accepted"}' % raw_id)

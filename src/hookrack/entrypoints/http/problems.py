@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 
 from hookrack.entrypoints.http.exchange import Header
-from hookrack.errors import CATALOGUE, Code, CodedError, Unavailable
+from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable
 
 _TYPE: Final[Header] = (b"content-type", b"application/problem+json")
 # After these the rest of the request may still be on its way: the connection can't be used again.
@@ -22,13 +22,15 @@ def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
         headers.append((b"www-authenticate", b'Bearer realm="hookrack"'))
     if error.code in _CLOSING:
         headers.append((b"connection", b"close"))
-    body = {
+    body: dict[str, object] = {
         "type": f"urn:hookrack:problem:{error.code}",
         "title": row.title,
         "status": row.status,
         "detail": error.detail,
         "code": error.code,
     }
+    if isinstance(error, Rejected) and error.violations:
+        body["errors"] = [{"pointer": v.pointer, "message": v.message} for v in error.violations]
     return row.status, headers, orjson.dumps(body)
 
 
