@@ -21,7 +21,7 @@ from hookrack.engine import open_engine
 
 # Streams, attempt records and the index of dead letters are work to do; the rest is one small
 # value per account or installation.
-PERMANENT = ("{q}:s:", "{q}:a:", "{q}:dl", "{cfg}:epoch")
+PERMANENT = ("{q}:s:", "{q}:a:", "{q}:dl", "{cfg}:")
 PERMANENT_ENDS = ("}:seq",)
 
 
