@@ -31,6 +31,7 @@ class Code(StrEnum):
     TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a code, not a secret
     SCOPE_MISSING = "SCOPE_MISSING"
     OWNED_BY_FILE = "OWNED_BY_FILE"
+    CONFIG_INVALID = "CONFIG_INVALID"
     MODEL_VIOLATION = "MODEL_VIOLATION"
     KEY_INVALID = "KEY_INVALID"
     KEYS_INVALID = "KEYS_INVALID"
@@ -87,6 +88,9 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.OWNED_BY_FILE: Problem(
         409, "Declared in the server's flow file", "Change it there and send the server SIGHUP."
+    ),
+    Code.CONFIG_INVALID: Problem(
+        400, "Configuration is not valid", "See the detail; the fields are the flow file's."
     ),
     Code.MODEL_VIOLATION: Problem(
         400, "Body does not fit the model", "Send what the model of the flow asks for."

@@ -133,9 +133,11 @@ def read_account(name: str, document: object, *, flows: Mapping[str, Flow]) -> A
     return _account_of(name, own, flows=flows)
 
 
-def read_flow(name: str, document: object, *, account: str) -> Flow:
+def read_flow(
+    name: str, document: object, *, account: str, max_ttl: timedelta | None = None
+) -> Flow:
     """A flow of its fields, as the API and the registry have them. Raises: ConfigError."""
-    return _flow(account, name, Fields({name: document}, at=Place("the request")), max_ttl=None)
+    return _flow(account, name, Fields({name: document}, at=Place("the request")), max_ttl=max_ttl)
 
 
 def _account(name: str, accounts: Fields) -> Account:

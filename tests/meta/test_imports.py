@@ -49,6 +49,9 @@ ALLOWED["__main__"] = {"entrypoints"}
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "cryptography": ("sealing.py",),
     "click": ("entrypoints/cli/",),
+    "fastapi": ("entrypoints/http/api/",),
+    "pydantic": ("entrypoints/http/api/",),
+    "starlette": ("entrypoints/http/api/",),
     "hiredis": ("_redis/",),
     "httpx": ("client.py", "entrypoints/cli/"),
     "jsonschema_rs": ("edge/schema.py",),

@@ -17,6 +17,7 @@ from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailab
 from hookrack.telemetry import emit, log
 
 _READY_SECONDS: Final = 2.0
+_Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
 
@@ -27,7 +28,7 @@ class Front:
         self._app = app
         self._workers = workers
         self._edge = "edge" in app.settings.role
-        self._api = "api" in app.settings.role
+        self._api = _open_api(app) if "api" in app.settings.role else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,11 +50,17 @@ class Front:
             return ingest
         if self._api and path.startswith(KEYS_PREFIX):
             return get_key
+        if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
+            return self._rest
         if path == "/livez":
             return _live
         if path == "/readyz":
             return self._ready
         raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+    async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._api is not None  # noqa: S101 - routed here only where there is one
+        await self._api(scope, receive, send)
 
     async def _ready(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
         """200 when requests would be served, 503 naming what fails."""
@@ -70,6 +77,12 @@ class Front:
         ready = all(check == "ok" for check in checks.values())
         body = {"status": "ready" if ready else "unready", "checks": checks}
         await answer(send, 200 if ready else 503, (JSON,), orjson.dumps(body))
+
+
+def _open_api(app: App) -> _Asgi:
+    from hookrack.entrypoints.http.api import open_api  # noqa: PLC0415 - 0.4 s that edges spare
+
+    return open_api(app)
 
 
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -1,0 +1,102 @@
+"""The Set/Get API but for its one hot call: routes on FastAPI, loaded by processes that serve it.
+
+`open_api` makes the application; each file beside this one holds the routes of one noun.
+"""
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from hookrack import __version__
+from hookrack.app import App
+from hookrack.entrypoints.http.api import accounts, tokens
+from hookrack.entrypoints.http.api.page import render
+from hookrack.entrypoints.http.exchange import Header
+from hookrack.entrypoints.http.problems import method_not_allowed, problem
+from hookrack.errors import Code, CodedError, ConfigError, Rejected, Violation
+
+_ABOUT: Final = (
+    "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
+)
+
+
+def open_api(app: App) -> FastAPI:
+    """The application for this process."""
+    api = FastAPI(
+        title="hookrack",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"description": "A problem document", "content": _PROBLEM}},
+    )
+    api.state.app = app
+    api.include_router(accounts.router)
+    api.include_router(tokens.router)
+    api.add_exception_handler(CodedError, _coded)
+    api.add_exception_handler(ConfigError, _invalid)
+    api.add_exception_handler(RequestValidationError, _unfit)
+    api.add_exception_handler(HTTPException, _http)
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(render(api.openapi()), headers={"content-security-policy": _CSP})
+
+    return api
+
+
+_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_PROBLEM: Final[dict[str, Any]] = {
+    "application/problem+json": {
+        "schema": {
+            "type": "object",
+            "required": ["type", "title", "status", "detail", "code"],
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "code": {"type": "string", "enum": [code.value for code in Code]},
+                "errors": {"type": "array", "items": {"type": "object"}},
+            },
+        }
+    }
+}
+
+
+def _answer(told: tuple[int, list[Header], bytes]) -> Response:
+    status, headers, body = told
+    return Response(body, status, {key.decode(): value.decode() for key, value in headers})
+
+
+async def _coded(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, CodedError)  # noqa: S101 - registered for these
+    return _answer(problem(exc))
+
+
+async def _invalid(_: Request, exc: Exception) -> Response:
+    """What a flow file's reader says of a document that came by the API."""
+    return _answer(problem(Rejected(Code.CONFIG_INVALID, str(exc))))
+
+
+async def _unfit(_: Request, exc: Exception) -> Response:
+    """A body or query of another shape than the route's."""
+    assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for these
+    found = [
+        Violation("/" + "/".join(str(part) for part in each["loc"][1:]), str(each["msg"]))
+        for each in exc.errors()
+    ]
+    detail = f"{found[0].pointer or '/'}: {found[0].message}." if found else "See the reference."
+    return _answer(problem(Rejected(Code.QUERY_INVALID, detail, violations=found)))
+
+
+async def _http(request: Request, exc: Exception) -> Response:
+    """What the router itself refuses."""
+    assert isinstance(exc, HTTPException)  # noqa: S101 - registered for these
+    if exc.status_code == 405:
+        return _answer(method_not_allowed(*(exc.headers or {}).get("Allow", "").split(", ")))
+    del request
+    return _answer(problem(Rejected(Code.NOT_FOUND, "There is nothing at this address.")))

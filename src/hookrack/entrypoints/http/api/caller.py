@@ -1,0 +1,40 @@
+"""Who calls, and for which account: what the routes are handed."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPBearer
+
+from hookrack.app import App
+from hookrack.tokens import Scope, Token
+
+_bearer = HTTPBearer(auto_error=False, description="A token with the scope of the call.")
+
+
+def app_of(request: Request) -> App:
+    """The app that this process serves."""
+    app: App = request.app.state.app
+    return app
+
+
+Served = Annotated[App, Depends(app_of)]
+
+
+class Caller:
+    """The token of a call, once it has the scope; `account` is the one that the call is for."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(
+        self,
+        *,
+        app: Served,
+        _shown: Annotated[object, Depends(_bearer)],
+        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> Token:
+        """The token. Raises: Rejected (`TOKEN_INVALID`, `SCOPE_MISSING`)."""
+        return app.tokens.identify(authorization, self._scope)
+
+
+Admin = Annotated[Token, Depends(Caller("admin"))]
