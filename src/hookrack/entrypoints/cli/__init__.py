@@ -1,14 +1,17 @@
 """The command line. Each command stands in its own file and imports what it needs when it runs."""
 
+import logging
 import sys
 from typing import NoReturn
 
 import click
 
 from hookrack import __version__
+from hookrack.entrypoints.cli.apply import apply, export
 from hookrack.entrypoints.cli.check import check
 from hookrack.entrypoints.cli.get import get
 from hookrack.entrypoints.cli.serve import serve
+from hookrack.entrypoints.cli.token import token
 from hookrack.errors import CATALOGUE, CodedError, ConfigError
 
 _BAD_USAGE, _NOT_FINE, _INTERRUPTED = 2, 1, 130
@@ -20,13 +23,13 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-cli.add_command(serve)
-cli.add_command(check)
-cli.add_command(get)
+for _command in (serve, check, apply, export, get, token):
+    cli.add_command(_command)
 
 
 def main() -> NoReturn:
     """Run a command; errors become one line on stderr and an exit code."""
+    logging.getLogger("hookrack").addHandler(logging.NullHandler())  # `serve` sets up its own
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as exc:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -43,6 +44,14 @@ def load(options: dict[str, Any]) -> tuple[Settings, Configuration | None]:
     return settings, file
 
 
-def help_of(field: str) -> str:
-    """The help text of one setting, for a command that takes only some."""
+def _help_of(field: str) -> str:
     return next(row.help for row in documented_settings() if row.field == field)
+
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help=_help_of("data_dir")
+)
+account_option = click.option(
+    "--account", envvar="HOOKRACK_ACCOUNT", help="The account that the key belongs to."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON lines, on a terminal too.")
