@@ -65,11 +65,11 @@ def _depth(text: bytes) -> int:
 
 def refuse_duplicate_names(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """`object_pairs_hook` for `json`: a name that stands twice is a ValueError."""
-    found = dict(members)
-    if len(found) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"name {twice!r} stands twice")
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise ValueError(f"name {name[:64]!r} stands twice")
+        found[name] = value
     return found
 
 

@@ -26,6 +26,7 @@ from hookrack.jsontext import (
 
 ENVELOPE_VERSION: Final = 1
 KEYS_PER_EVENT: Final = 1_000
+DEDUPE_ID_CHARS: Final = 1_024
 JSON_TYPE: Final = "application/json"
 DEFAULT_TTL: Final = timedelta(hours=24)
 DEFAULT_MAX_TTL: Final = timedelta(days=30)
@@ -337,9 +338,9 @@ def _keys(value: object) -> tuple[str, ...] | None:
 
 
 def _dedupe_id(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value):
+    if value is None or (isinstance(value, str) and 1 <= len(value) <= DEDUPE_ID_CHARS):
         return value
-    raise ValueError("field 'dedupeId' is not a text")
+    raise ValueError(f"field 'dedupeId' is not a text of 1 to {DEDUPE_ID_CHARS} characters")
 
 
 def _payload(fields: dict[str, Any], data: bytes | None) -> bytes:

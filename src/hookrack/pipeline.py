@@ -182,6 +182,8 @@ async def _put(
         if len(works) == 1:
             work = works[0]
             event_id = work.placement.event.id
+            if isinstance(exc, Poison):
+                return [Dead(exc.code, exc.detail, event_id)]
             return [_failed(work.delivery, exc, max_attempts=max_attempts, event_id=event_id)]
     alone = [await _put(account, [each], store=store, max_attempts=max_attempts) for each in works]
     return [outcome for outcomes in alone for outcome in outcomes]

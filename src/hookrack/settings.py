@@ -4,6 +4,7 @@ default.toml beside this file IS the defaults and their documentation: names, he
 reference pages are read from it.
 """
 
+import difflib
 import ipaddress
 import re
 import tomllib
@@ -13,7 +14,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from hookrack.errors import ConfigError
 from hookrack.model import parse_duration
@@ -137,10 +138,13 @@ def load_settings(
     known = {row.name for row in documented_settings()}
     for name in file or {}:
         if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(
                 "no such setting",
                 where=f"settings.{name} in {file_name}",
-                mend=f"Known are {', '.join(sorted(known))}.",
+                mend=f"Did you mean {close[0]}?"
+                if close
+                else f"Known: {', '.join(sorted(known))}.",
             )
     values, origins = {}, {}
     for row in documented_settings():
@@ -164,7 +168,10 @@ def _pick(
     if row.variable in environ:
         return environ[row.variable], f"{row.variable} in the environment"
     if row.name in file:
-        return file[row.name], f"settings.{row.name} in {file_name}"
+        value = file[row.name]
+        if row.field == "data_dir" and isinstance(value, str) and value:
+            value = Path(file_name).parent / Path(value).expanduser()  # as all paths in a file
+        return value, f"settings.{row.name} in {file_name}"
     return row.default, f"{row.name} in default.toml"
 
 
@@ -230,13 +237,21 @@ def _some_of(choices: tuple[str, ...], *, at_least: int) -> Callable[[object], t
 def _redis_url(value: object) -> Secret:
     """A URL can hold a password, so it doesn't print itself."""
     url = _text(value)
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        scheme = ""
-    if url and scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("not a URL with the scheme redis, rediss or unix")
+    if url and not _is_redis_url(url):
+        raise ValueError("not a URL such as redis://host:6379/0, rediss://host or unix:///path")
     return Secret(url)
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        database = (parse_qs(parts.query).get("db") or [parts.path.strip("/") or "0"])[0]
+        _ = parts.port  # says ValueError where it is none
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return parts.scheme in {"redis", "rediss"} and database.isascii() and database.isdigit()
 
 
 def _queue_url(value: object) -> Secret:
@@ -256,8 +271,8 @@ def _long_secret(value: object) -> Secret:
     text = _text(value)
     if text and len(text) < SECRET_CHARS:
         raise ValueError(f"shorter than {SECRET_CHARS} characters")
-    if not all("\x21" <= letter <= "\x7e" for letter in text):
-        raise ValueError("holds a blank or a character beyond ASCII")
+    if any(letter < " " or letter == "\x7f" for letter in text):
+        raise ValueError("holds a control character")
     return Secret(text)
 
 

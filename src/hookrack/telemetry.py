@@ -99,7 +99,10 @@ class TextFormatter(logging.Formatter):
             f" {name}={_plain_json(value)[:_TEXT_LIMIT]}" for name, value in fields.items()
         )
         text = f"{_time(record):%H:%M:%S} {record.levelname:<7} {record.getMessage()}{tail}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        if not record.exc_info:
+            return text
+        trace = self.formatException(record.exc_info).splitlines()
+        return "\n    | ".join([text, *map(_printable, trace)])
 
 
 def configure_logging(*, text: bool | None = None, level: int = logging.INFO) -> None:
@@ -115,6 +118,10 @@ def configure_logging(*, text: bool | None = None, level: int = logging.INFO) ->
 def _plain_json(value: object) -> str:
     """Any value as JSON in printable ASCII: whatever it is, it can't forge or lose a line."""
     return json.dumps(value, default=str, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _time(record: logging.LogRecord) -> dt.datetime:

@@ -102,7 +102,7 @@ class Tokens:
     @classmethod
     def of_admin(cls, token: Secret, *, pepper: bytes = b"") -> "Tokens":
         """The admin token alone."""
-        return cls({_digest(token.reveal(), pepper): _ADMIN}, pepper)
+        return cls({_digest(token.reveal().strip().encode(), pepper): _ADMIN}, pepper)
 
     def along_with(self, kept: Mapping[str, Token]) -> "Tokens":
         """These, and the ones that the registry keeps by digest."""
@@ -110,7 +110,7 @@ class Tokens:
 
     def digest(self, token: str) -> str:
         """What is kept of a token."""
-        return _digest(token, self.pepper)
+        return _digest(token.encode(), self.pepper)
 
     def identify(self, authorization: str | None, scope: Scope) -> Token:
         """The token of an Authorization header, if it has the scope.
@@ -118,7 +118,9 @@ class Tokens:
         Raises: Rejected (`TOKEN_INVALID`, `SCOPE_MISSING`).
         """
         scheme, _, given = (authorization or "").partition(" ")
-        token = self.by_digest.get(self.digest(given.strip()))
+        # Headers come as latin-1; what was sent are the bytes of some text, UTF-8 as a rule.
+        sent = given.strip().encode("latin-1", errors="replace")
+        token = self.by_digest.get(_digest(sent, self.pepper))
         if token is None or scheme.lower() != "bearer" or _is_over(token):
             raise Rejected(Code.TOKEN_INVALID, CATALOGUE[Code.TOKEN_INVALID].mend)
         if not token.allows(scope):
@@ -142,8 +144,8 @@ class Tokens:
         return account
 
 
-def _digest(token: str, pepper: bytes) -> str:
-    return hmac_digest(pepper, token.encode(errors="surrogatepass"), "sha256").hex()
+def _digest(token: bytes, pepper: bytes) -> str:
+    return hmac_digest(pepper, token, "sha256").hex()
 
 
 def _is_over(token: Token) -> bool:

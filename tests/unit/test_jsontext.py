@@ -287,3 +287,10 @@ def test_a_name_twice_is_named() -> None:
 def test_json_is_declared_by_its_media_type(content_type: str, verdict: bool) -> None:
     """application/json, text/json and +json are JSON, whatever their case and parameters."""
     assert is_json_type(content_type) is verdict
+
+
+def test_many_names_are_looked_through_once() -> None:
+    """A name that stands twice among very many is found without comparing each with each."""
+    members: list[tuple[str, object]] = [(str(number), 1) for number in range(500_000)]
+    with pytest.raises(ValueError, match="stands twice"):
+        refuse_duplicate_names([*members, ("499999", 1)])

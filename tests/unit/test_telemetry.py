@@ -136,7 +136,16 @@ def test_a_trace_stands_in_its_line() -> None:
     assert json.loads(text)["trace"].endswith("ZeroDivisionError: division by zero")
     first, second, *_ = TextFormatter().format(made).splitlines()
     assert first == '20:40:00 INFO    thing.happened route="/in/a/b"'
-    assert second.startswith("Traceback")
+    assert second == "    | Traceback (most recent call last):"
+
+
+def test_a_trace_can_not_forge_a_line() -> None:
+    """What an error's text holds stays on lines that are marked as its trace, and printable."""
+    with pytest.raises(ValueError, match="x") as caught:
+        raise ValueError("x\n12:00:00 ERROR engine.lost\x1b[31m")
+    made = record(exc_info=(caught.type, caught.value, caught.tb))
+    _, *trace = TextFormatter().format(made).splitlines()
+    assert all(line.startswith("    | ") and line.isprintable() for line in trace)
 
 
 def test_long_fields_are_cut_for_people() -> None:
