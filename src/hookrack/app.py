@@ -11,11 +11,11 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from hookrack._redis import Pipe, read_config
+from hookrack.data_folder import check_format, open_folder
 from hookrack.engine import open_engine
 from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
@@ -72,6 +72,7 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
 
     Raises: ConfigError, Unavailable.
     """
+    check_format(settings.data_dir)
     async with AsyncExitStack() as stack:
         store_url = await _store_url(settings, stack)
         queue_url = settings.queue.reveal() or store_url
@@ -95,7 +96,7 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
 
 async def _live(settings: Settings, url: str, stack: AsyncExitStack) -> Live:
     """The configuration in force, following its changes. Raises: ConfigError, Unavailable."""
-    folder = _own_folder(settings)
+    folder = open_folder(settings.data_dir, where=settings.origins["data_dir"])
     key = secret_key(
         settings.secret_key,
         data_dir=folder,
@@ -212,17 +213,3 @@ def _consumer(settings: Settings, place: int) -> str:
     if settings.embedded:
         return f"embedded-{place}"
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}-{place}"
-
-
-def _own_folder(settings: Settings) -> Path:
-    """The data directory, made if need be. Raises: ConfigError."""
-    folder = settings.data_dir
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ConfigError(
-            f"{folder} can't be made: {exc.strerror}",
-            where=settings.origins["data_dir"],
-            mend="Name a folder that this user may write, with --data-dir.",
-        ) from exc
-    return folder

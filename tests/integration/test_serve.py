@@ -237,6 +237,15 @@ def test_a_second_server_on_the_same_data_is_refused(own_server: Start) -> None:
     assert str(served.pid) in error
 
 
+def test_a_newer_data_directory_is_refused(short_dir: Path) -> None:
+    """Data that a newer hookrack wrote isn't served, and no engine is started on it."""
+    folder = short_dir / "d"
+    folder.mkdir(mode=0o700)
+    (folder / "FORMAT").write_text("2\n")
+    assert "FORMAT" in refused_start("--port", "0", "--data-dir", str(folder))
+    assert [path.name for path in folder.iterdir()] == ["FORMAT"]
+
+
 def test_a_bind_that_others_can_reach_is_refused(short_dir: Path) -> None:
     """Without TLS or a trusted proxy the server listens on loopback only."""
     error = refused_start("--host", "0.0.0.0", "--data-dir", str(short_dir / "d"))

@@ -27,6 +27,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "ports": {"errors", "model"},
     "settings": {"errors", "model"},
     "private_file": {"errors"},
+    "data_folder": {"errors", "private_file"},
     "fields": {"errors", "model"},
     "edge": {"errors", "jsontext", "model", "settings"},
     "flows": {"edge", "errors", "fields", "model", "settings"},
