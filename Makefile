@@ -12,14 +12,15 @@ all: check test
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml requirements.lock
-	@test -n "$(PYTHON)" || { echo "hookrack needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "hookrack needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv); make PYTHON=... names one"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 run: setup
-	$(BIN)/hookrack serve --config examples/hookrack.yaml --port $(PORT) --data-dir $(DATA_DIR)
+	$(BIN)/hookrack serve --config examples/hookrack.yaml --port "$(PORT)" --data-dir "$(DATA_DIR)"
 
 check: setup
 	$(BIN)/ruff check .

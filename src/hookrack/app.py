@@ -143,7 +143,7 @@ async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:
     engine = await stack.enter_async_context(
         open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
     )
-    return f"unix://{quote(str(engine.socket.resolve()))}"
+    return f"unix://{quote(str(engine.socket.absolute()))}"
 
 
 async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
@@ -154,9 +154,11 @@ async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
         where = settings.origins[name]
         try:
             values = await read_config(url, tuple(PROMISE))
-        except Unavailable as exc:
+        except (Unavailable, ValueError, TypeError) as exc:
+            # redis-py refuses parts of a URL that it doesn't know with errors of Python's own
+            told = exc.detail if isinstance(exc, Unavailable) else "its URL has parts unknown here"
             raise ConfigError(
-                f"the {name} at {_shown(url)} can't be used: {exc.detail}",
+                f"the {name} at {_shown(url)} can't be used: {told}",
                 where=where,
                 mend="Start it, or name one that answers.",
             ) from exc

@@ -156,6 +156,15 @@ def load_settings(
     return settings
 
 
+def pick_setting(
+    field: str, options: Mapping[str, Any], *, environ: Mapping[str, str]
+) -> tuple[Any, str]:
+    """One setting that doesn't come from a file, and where it came from. Raises: ConfigError."""
+    row = next(row for row in documented_settings() if row.field == field)
+    value, origin = _pick(row, options, environ, {}, "")
+    return _parse(row, value, origin), origin
+
+
 def _pick(
     row: Documented,
     options: Mapping[str, Any],
@@ -192,6 +201,8 @@ def _path(value: object) -> Path:
     text = str(value) if isinstance(value, Path) else _text(value)
     if not text:
         raise ValueError("an empty path")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("a path that is not UTF-8")
     try:
         return Path(text).expanduser()
     except RuntimeError as exc:

@@ -20,6 +20,8 @@ def translated() -> Iterator[None]:
     """Turn redis-py's errors into ours: Unavailable, or ReplyError for the adapter to judge."""
     try:
         yield
+    except exceptions.AuthenticationError as exc:
+        raise away("The store refuses the name or password.") from exc
     except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as exc:
         raise away("The store doesn't answer.") from exc
     except exceptions.ResponseError as exc:

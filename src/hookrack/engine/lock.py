@@ -45,8 +45,15 @@ def serving(layout: Layout) -> Iterator[None]:
             f"--store unix://{layout.socket}",
         )
     try:
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        except OSError as exc:
+            raise ConfigError(
+                f"can't be written ({exc.strerror})",
+                where=f"data-dir {layout.data_dir}",
+                mend="Make room there, or choose another --data-dir.",
+            ) from exc
         yield
     finally:
         os.close(fd)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from hookrack.flows import Configuration, read_configuration
-from hookrack.settings import Documented, Settings, documented_settings, load_settings
+from hookrack.settings import Documented, Settings, documented_settings, load_settings, pick_setting
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # What stands on a command line can be read by every user of the machine.
@@ -33,14 +33,11 @@ def _option(row: Documented) -> Callable[[_Command], _Command]:
 
 def load(options: dict[str, Any]) -> tuple[Settings, Configuration | None]:
     """Settings, and what the flow file declares if there is one. Raises: ConfigError."""
-    early = load_settings(options, environ=os.environ)
-    named = not early.origins["config"].endswith("default.toml")
-    if not named and not early.config.exists():
-        return early, None
-    file = read_configuration(early.config, environ=os.environ)
-    settings = load_settings(
-        options, environ=os.environ, file=file.settings, file_name=str(early.config)
-    )
+    path, origin = pick_setting("config", options, environ=os.environ)
+    if origin.endswith("default.toml") and not path.exists():
+        return load_settings(options, environ=os.environ), None
+    file = read_configuration(path, environ=os.environ)
+    settings = load_settings(options, environ=os.environ, file=file.settings, file_name=str(path))
     return settings, file
 
 
