@@ -59,6 +59,7 @@ class RedisStreams:
         self._streams = [f"{self._tag}s:{place}" for place in range(PARTITIONS)]
         self._records = [f"{self._tag}a:{place}" for place in range(PARTITIONS)]
         self._turn = 0
+        self._busy = True  # there may be more than a blocking read would find
         self._cursors: list[bytes] = [_START] * PARTITIONS
         self._loop = asyncio.get_running_loop()
         self._reclaim_at = 0.0  # by the loop's clock: at once
@@ -71,12 +72,14 @@ class RedisStreams:
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
         """See `ports.Queue`."""
         found = await self._reclaim(limit) if self._loop.time() >= self._reclaim_at else []
-        if not found:
+        if not found and (self._busy or not wait):
             found = await self._fresh(limit)
-        if found or not wait:
-            return found
-        first = await self._wait(min(wait, BLOCK, self._until_reclaim()))
-        return first + await self._fresh(limit - len(first)) if first else []
+        if not found and wait:
+            found = await self._wait(min(wait, BLOCK, self._until_reclaim()))
+            if found and len(found) < limit:
+                found += await self._fresh(limit - len(found))
+        self._busy = bool(found)
+        return found
 
     def _until_reclaim(self) -> timedelta:
         return timedelta(seconds=max(0.001, self._reclaim_at - self._loop.time()))
