@@ -37,6 +37,11 @@ class QueueStats:
 class Queue(Protocol):
     """Durable hand-over of envelopes, at least once, leased while they are worked on."""
 
+    @property
+    def lease(self) -> timedelta:
+        """How long a delivery is hidden from others, unless `extend` begins that time anew."""
+        ...
+
     async def send(self, account: str, envelope: bytes) -> None:
         """Keep one envelope; returns only when it is durable. Never sent twice by itself."""
         ...
@@ -44,7 +49,8 @@ class Queue(Protocol):
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
         """Lease up to `limit` envelopes: new ones, returned ones, and those whose lease ended.
 
-        Waits up to `wait` for the first; accounts take turns. May return fewer, or none.
+        Waits up to `wait` for the first; accounts take turns. May return fewer, or none. One that
+        was lost with its worker twice comes alone, and not while another such one is leased.
         """
         ...
 
@@ -66,6 +72,10 @@ class Queue(Protocol):
 
     async def recover(self) -> int:
         """Take back what an earlier process of this consumer's name left leased; how many."""
+        ...
+
+    async def give_back(self) -> int:
+        """Let go of all that this consumer has leased, at once and as if it never had; how many."""
         ...
 
     async def stats(self) -> QueueStats:

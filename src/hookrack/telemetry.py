@@ -54,6 +54,7 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     BATCH_PROCESSED = Line("batch.processed", logging.INFO, "the worker settled a batch")
     EVENT_BURIED = Line("event.buried", logging.ERROR, "an envelope became a dead letter")
     WORKER_RETRYING = Line("worker.retrying", logging.WARNING, "the worker waits for the store")
+    WORKER_LOST = Line("worker.lost", logging.ERROR, "the worker met a bug and ended")
     PAYLOAD_CORRUPT = Line("payload.corrupt", logging.ERROR, "a stored payload fails its checksum")
 
 

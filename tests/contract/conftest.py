@@ -1,11 +1,17 @@
 """The ports' suites run on every engine: the embedded one, and Debian's Redis 7.0."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 import redis.asyncio
+from queueing import Consumer
+
+from hookrack._redis import Pipe
+from hookrack.queues.redis_streams import RedisStreams
 
 ENGINES = ("embedded", "redis-server")
+LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture(params=ENGINES)
@@ -18,3 +24,25 @@ async def url(request: pytest.FixtureRequest, engines: Callable[[str], Awaitable
 async def forgetful(direct: "redis.asyncio.Redis") -> None:
     """An engine that has forgotten all scripts, as after a restart or failover."""
     await direct.script_flush()
+
+
+@pytest.fixture
+async def consumer(url: str, prefix: str) -> AsyncIterator[Consumer]:
+    """Makes consumers of one queue, by name; the default one is `one`."""
+    made: list[RedisStreams] = []
+
+    def make(name: str = "one", *, lease: timedelta = LEASE) -> RedisStreams:
+        line = Pipe(url)
+        line.connect()
+        made.append(RedisStreams(line, url=url, prefix=prefix, consumer=name, lease=lease))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        await queue.close()
+
+
+@pytest.fixture
+async def queue(consumer: Consumer) -> RedisStreams:
+    """An empty queue, as its consumer `one` sees it."""
+    return consumer()

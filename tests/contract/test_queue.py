@@ -2,74 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
 import redis.asyncio
-from harness import wait_until
+from queueing import Consumer, bodies, failed, receive, send
 
-from hookrack._redis import Pipe
 from hookrack.errors import Code, Unavailable
 from hookrack.model import Delivery
 from hookrack.ports import Failure
-from hookrack.queues.redis_streams import BATCH_BYTES, GROUP, RedisStreams
+from hookrack.queues.redis_keys import GROUP
+from hookrack.queues.redis_streams import BATCH_BYTES, RedisStreams
 
 NO_WAIT = timedelta(0)
-LEASE = timedelta(seconds=30)
 SHORT = timedelta(seconds=1)
-
-Consumer = Callable[..., RedisStreams]
-
-
-@pytest.fixture
-async def consumer(url: str, prefix: str) -> AsyncIterator[Consumer]:
-    """Makes consumers of one queue, by name; the default one is `one`."""
-    made: list[RedisStreams] = []
-
-    def make(name: str = "one", *, lease: timedelta = LEASE) -> RedisStreams:
-        line = Pipe(url)
-        line.connect()
-        made.append(RedisStreams(line, url=url, prefix=prefix, consumer=name, lease=lease))
-        return made[-1]
-
-    yield make
-    for queue in made:
-        await queue.close()
-
-
-@pytest.fixture
-async def queue(consumer: Consumer) -> RedisStreams:
-    """An empty queue, as its consumer `one` sees it."""
-    return consumer()
-
-
-async def send(queue: RedisStreams, *envelopes: bytes, account: str = "acme") -> None:
-    """Send envelopes of one account."""
-    for envelope in envelopes:
-        await queue.send(account, envelope)
-
-
-async def bodies(queue: RedisStreams, limit: int = 100) -> list[bytes]:
-    """Receive what is there now; the envelopes alone."""
-    return [delivery.body for delivery in await queue.receive(limit, wait=NO_WAIT)]
-
-
-async def receive(queue: RedisStreams) -> list[Delivery]:
-    """Receive until something comes."""
-    found: list[Delivery] = []
-
-    async def come() -> bool:
-        found.extend(await queue.receive(100, wait=timedelta(milliseconds=50)))
-        return bool(found)
-
-    await wait_until(come, what="a delivery")
-    return found
-
-
-def failed(delivery: Delivery, *, spends_attempt: bool = True) -> Failure:
-    """A failure of one delivery."""
-    return Failure(delivery, Code.INTERNAL, "went wrong", spends_attempt=spends_attempt)
 
 
 async def test_what_is_sent_is_received_byte_for_byte(queue: RedisStreams) -> None:

@@ -9,15 +9,18 @@ from functools import partial
 import pytest
 import redis.asyncio
 from harness import EXAMPLE, wait_until
+from queueing import Consumer
 
 from hookrack._redis import Pipe
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code
 from hookrack.flows import Configuration, read_configuration
-from hookrack.model import Delivery, Event, Outcome, Retry, encode_envelope, new_event_id
+from hookrack.model import Delivery, Event, Outcome, Retry, Stored, encode_envelope, new_event_id
 from hookrack.pipeline import process
+from hookrack.ports import Failure
 from hookrack.queues.redis_streams import RedisStreams
 from hookrack.stores.redis import RedisStore
+from hookrack.telemetry import LOGGER
 
 NOW = 1_700_000_000_000
 
@@ -29,15 +32,25 @@ def configuration() -> Configuration:
 
 
 @pytest.fixture
-async def queue(url: str, prefix: str) -> AsyncIterator[RedisStreams]:
+async def consumer(url: str, prefix: str) -> AsyncIterator[Consumer]:
+    """Makes consumers of one queue."""
+    made: list[RedisStreams] = []
+
+    def make(name: str, *, lease: timedelta = timedelta(seconds=30)) -> RedisStreams:
+        line = Pipe(url)
+        line.connect()
+        made.append(RedisStreams(line, url=url, prefix=prefix, consumer=name, lease=lease))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        await queue.close()
+
+
+@pytest.fixture
+async def queue(consumer: Consumer) -> RedisStreams:
     """An empty queue."""
-    line = Pipe(url)
-    line.connect()
-    made = RedisStreams(
-        line, url=url, prefix=prefix, consumer="embedded-0", lease=timedelta(seconds=30)
-    )
-    yield made
-    await made.close()
+    return consumer("embedded-0")
 
 
 @pytest.fixture
@@ -157,7 +170,7 @@ async def test_an_outage_is_waited_out_in_place(
     assert entry.event_id == "kept"
 
 
-async def test_a_stop_gives_leases_back(queue: RedisStreams, url: str, prefix: str) -> None:
+async def test_a_stop_gives_leases_back(consumer: Consumer) -> None:
     """A worker that is stopped while the store is away leaves nothing leased: the next one gets it
     at once.
     """
@@ -167,19 +180,119 @@ async def test_a_stop_gives_leases_back(queue: RedisStreams, url: str, prefix: s
         started.set()
         return [Retry(Code.STORE_UNAVAILABLE, "away", spends_attempt=False) for _ in deliveries]
 
+    queue, other = consumer("stops"), consumer("other")
     await queue.send("acme", b"{}")
     worker = Worker(queue, away, batch_size=10)
     await worker.start()
     await started.wait()
     await worker.stop()
     assert not worker.alive
-    line = Pipe(url)
-    line.connect()
-    other = RedisStreams(
-        line, url=url, prefix=prefix, consumer="other", lease=timedelta(seconds=30)
+    (delivery,) = await other.receive(10, wait=timedelta(0))
+    assert delivery.crashes == 0
+
+
+async def test_a_slow_batch_keeps_its_lease(consumer: Consumer) -> None:
+    """A batch that takes longer than its lease lasts is handed to nobody else, and no count grows;
+    nor while the store is away that long.
+    """
+    lease = timedelta(milliseconds=600)
+    queue, other = consumer("slow", lease=lease), consumer("other", lease=lease)
+    started, enough = asyncio.Event(), asyncio.Event()
+    outages = 2
+    seen: list[tuple[int, int]] = []
+
+    async def slow(deliveries: Sequence[Delivery]) -> list[Outcome]:
+        nonlocal outages
+        seen.extend((each.attempts, each.crashes) for each in deliveries)
+        started.set()
+        await enough.wait()
+        if outages:
+            outages -= 1
+            return [Retry(Code.STORE_FULL, "full", spends_attempt=False) for _ in deliveries]
+        return [Stored("a") for _ in deliveries]
+
+    await queue.send("acme", b"{}")
+    worker = Worker(queue, slow, batch_size=10)
+    await worker.start()
+    await started.wait()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 4 * lease.total_seconds()
+    while loop.time() < end:
+        assert await other.receive(10, wait=timedelta(milliseconds=100)) == []
+    enough.set()
+    await wait_until(partial(drained, queue), what="an empty queue")
+    await worker.stop()
+    assert seen == [(0, 0)] * 3
+
+
+async def test_failures_with_one_delay_are_settled_in_one_call(
+    url: str, pipe: Pipe, prefix: str
+) -> None:
+    """Many failures of a batch cost one call for each delay among them, not one each."""
+    calls: list[int] = []
+
+    class Counting(RedisStreams):
+        """The queue; remembers its retries."""
+
+        async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
+            """As its parent."""
+            calls.append(len(failures))
+            return await super().retry(failures, delay=delay)
+
+    async def fails(deliveries: Sequence[Delivery]) -> list[Outcome]:
+        return [Retry(Code.INTERNAL, "went wrong") for _ in deliveries]
+
+    queue = Counting(
+        pipe, url=url, prefix=prefix, consumer="embedded-0", lease=timedelta(seconds=30)
     )
-    assert len(await other.receive(10, wait=timedelta(0))) == 1
-    await other.close()
+    for number in range(50):
+        await queue.send("acme", b"%d" % number)
+    worker = Worker(queue, fails, batch_size=100)
+    await worker.start()
+    await wait_until(lambda: bool(calls), what="a retry")
+    await worker.stop()
+    await queue.close()
+    assert calls[0] == 50
+
+
+async def test_a_stop_does_not_wait_for_a_batch_that_hangs(consumer: Consumer) -> None:
+    """A batch that doesn't end is dropped at a stop: it comes to the next worker at once, and no
+    count grew by it.
+    """
+    queue, other = consumer("stops"), consumer("other")
+    started = asyncio.Event()
+
+    async def hangs(_deliveries: Sequence[Delivery]) -> list[Outcome]:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await queue.send("acme", b"{}")
+    worker = Worker(queue, hangs, batch_size=10)
+    await worker.start()
+    await started.wait()
+    async with asyncio.timeout(8):
+        await worker.stop()
+    (delivery,) = await other.receive(10, wait=timedelta(0))
+    assert (delivery.attempts, delivery.crashes) == (0, 0)
+
+
+async def test_a_worker_that_meets_a_bug_says_so(
+    queue: RedisStreams, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that ends by a bug is no longer alive, and the log has the trace."""
+
+    async def buggy(_deliveries: Sequence[Delivery]) -> list[Outcome]:
+        raise RuntimeError("a bug")
+
+    await queue.send("acme", b"{}")
+    worker = Worker(queue, buggy, batch_size=10)
+    LOGGER.addHandler(caplog.handler)
+    await worker.start()
+    await wait_until(lambda: not worker.alive, what="the end of the worker")
+    await worker.stop()
+    LOGGER.removeHandler(caplog.handler)
+    assert [record.message for record in caplog.records if record.exc_info][:1] == ["worker.lost"]
 
 
 async def test_an_idle_worker_stops_at_once(queue: RedisStreams) -> None:

@@ -1,22 +1,28 @@
 """The local batch worker: receive, process, settle, again.
 
 An outage is waited out in place and spends no attempt; everything else is settled by its outcome.
+What is in hand stays leased for as long as that takes.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from types import TracebackType
 from typing import Final, TypeVar, assert_never
 
-from hookrack.errors import Unavailable
+from hookrack.errors import Code, Unavailable
 from hookrack.model import Dead, Delivery, Duplicate, Expired, Outcome, Retry, Stored
 from hookrack.pipeline import retry_delay
 from hookrack.ports import Failure, Queue
 from hookrack.telemetry import emit, log
 
 WAIT: Final = timedelta(seconds=60)  # for the first envelope; the queue may return sooner
+FINISH_WAIT: Final = timedelta(seconds=2.5)  # for the batch in hand at a stop
+GIVE_BACK_WAIT: Final = timedelta(seconds=1)  # for the queue to take the leases back
 _BACKOFF_SECONDS: Final = (0.1, 5.0)  # first and longest pause while the store is away
+_RENEWALS: Final = 3  # in the time of one lease
+_RENEW_AGAIN_SECONDS: Final = 0.5  # after a renewal that failed
 
 _Answer = TypeVar("_Answer")
 Process = Callable[[Sequence[Delivery]], Awaitable[list[Outcome]]]
@@ -42,24 +48,30 @@ class Worker:
         """Take back what an earlier process left leased, and begin. Raises: Unavailable."""
         await self._queue.recover()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(_report_death)
 
     async def stop(self) -> None:
-        """Finish the batch in hand, return the leases, and end."""
+        """Finish the batch in hand or drop it, return the leases, and end; takes 3.5 s at most."""
         self._stopping.set()
-        if self._task is not None:
-            if self._idle:
-                self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            try:
-                await self._queue.recover()
-            except Unavailable as exc:
-                emit(log.WORKER_RETRYING, code=exc.code, detail="leases end by themselves")
+        if self._task is None:
+            return
+        if self._idle:
+            self._task.cancel()
+        await asyncio.wait([self._task], timeout=FINISH_WAIT.total_seconds())
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(GIVE_BACK_WAIT.total_seconds()):
+                await self._queue.give_back()
+        except (Unavailable, TimeoutError) as exc:
+            emit(log.WORKER_RETRYING, detail=f"leases end by themselves: {exc}")
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
             batch = await self._answered(self._receive)
             if batch:
-                await self._handle(batch)
+                with _Lease(self._queue, batch):
+                    await self._handle(batch)
 
     async def _receive(self) -> list[Delivery]:
         self._idle = True
@@ -78,14 +90,12 @@ class Worker:
             batch = settled.waiting
             if batch:
                 await pauses.wait(settled.why)
-                await self._answered(partial(self._queue.extend, batch))
 
     async def _settle(self, done: "_Sorted") -> int:
         settled = await self._queue.ack(done.finished)
         settled += await self._queue.bury(done.dead)
-        for failure in done.failed:
-            delay = retry_delay(failure.delivery)
-            settled += await self._queue.retry([failure], delay=delay)
+        for delay, failures in done.failed.items():
+            settled += await self._queue.retry(failures, delay=delay)
         for failure in done.dead:
             emit(log.EVENT_BURIED, eventId=failure.event_id, code=failure.reason)
         emit(log.BATCH_PROCESSED, outcomes=done.counts, stale=done.size - settled)
@@ -101,6 +111,46 @@ class Worker:
                 if self._stopping.is_set():
                     return None
                 await pauses.wait(exc)
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    """A worker that ends by an exception met a bug; /readyz names it, and the log has the trace."""
+    if not task.cancelled() and (exc := task.exception()):
+        emit(log.WORKER_LOST, exc_info=exc)
+
+
+class _Lease:
+    """Keeps a batch leased as long as it is in hand; what was settled meanwhile is left alone."""
+
+    def __init__(self, queue: Queue, batch: Sequence[Delivery]) -> None:
+        self._queue = queue
+        self._batch = batch
+        self._loop = asyncio.get_running_loop()
+        self._every = queue.lease.total_seconds() / _RENEWALS
+        self._renewing: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._timer = self._loop.call_later(self._every, self._renew_soon)
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        """End."""
+        self._timer.cancel()
+        if self._renewing is not None:
+            self._renewing.cancel()
+
+    def _renew_soon(self) -> None:
+        self._renewing = self._loop.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        pause = self._every
+        try:
+            await self._queue.extend(self._batch)
+        except Unavailable:
+            pause = min(pause, _RENEW_AGAIN_SECONDS)
+        self._timer = self._loop.call_later(pause, self._renew_soon)
 
 
 class _Pauses:
@@ -125,14 +175,15 @@ class _Sorted:
 
     def __init__(self, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         self.finished: list[Delivery] = []
-        self.failed: list[Failure] = []
+        self.failed: dict[timedelta, list[Failure]] = {}  # by the delay of their retry
         self.dead: list[Failure] = []
         self.waiting: list[Delivery] = []
         self.why = ""
-        self.counts = {"stored": 0, "again": 0, "duplicate": 0, "expired": 0}
+        self.counts = dict.fromkeys(
+            ("stored", "again", "duplicate", "expired", "retried", "buried"), 0
+        )
         for delivery, outcome in zip(batch, outcomes, strict=True):
             self._add(delivery, outcome)
-        self.counts |= {"retried": len(self.failed), "buried": len(self.dead)}
         self.size = len(batch) - len(self.waiting)
 
     def _add(self, delivery: Delivery, outcome: Outcome) -> None:
@@ -147,15 +198,24 @@ class _Sorted:
                 self.waiting.append(delivery)
                 self.why = outcome.detail
             case Retry():
-                self.failed.append(Failure(delivery, outcome.reason, outcome.detail))
+                self._retry(Failure(delivery, outcome.reason, outcome.detail))
             case Dead():
-                failure = Failure(
-                    delivery, outcome.reason, outcome.detail, event_id=outcome.event_id
-                )
-                self.dead.append(failure)
+                self._bury(delivery, outcome)
             case _:
                 assert_never(outcome)
 
     def _finish(self, delivery: Delivery, kind: str) -> None:
         self.finished.append(delivery)
         self.counts[kind] += 1
+
+    def _retry(self, failure: Failure) -> None:
+        self.failed.setdefault(retry_delay(failure.delivery), []).append(failure)
+        self.counts["retried"] += 1
+
+    def _bury(self, delivery: Delivery, dead: Dead) -> None:
+        tried = dead.reason is not Code.WORKER_CRASHED
+        failure = Failure(
+            delivery, dead.reason, dead.detail, spends_attempt=tried, event_id=dead.event_id
+        )
+        self.dead.append(failure)
+        self.counts["buried"] += 1

@@ -1,21 +1,31 @@
 -- recover: end the leases of one consumer at once, so that the next reclaim finds them.
 --
--- KEYS  the partitions' streams
--- ARGV  group, consumer, lease (ms)
--- ->    how many leases were ended
+-- KEYS  a partition's stream, its attempt records (hash)
+-- ARGV  group, consumer, lease (ms), "lost" (each counts as a crash) or "returned" (none does),
+--       where to begin ("-" at first)
+-- ->    {how many were ended, where to go on ("" = that was all)}
 
-local PAGE = 1000
-local count = 0
+local PAGE = 200
+local stream, records = KEYS[1], KEYS[2]
+local group, consumer, lease = ARGV[1], ARGV[2], ARGV[3]
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-for _, stream in ipairs(KEYS) do
-  local from = '-'
-  repeat
-    local pending = redis.call('XPENDING', stream, ARGV[1], from, '+', PAGE, ARGV[2])
-    for _, entry in ipairs(pending) do
-      redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry[1], 'IDLE', ARGV[3], 'JUSTID')
-      from = '(' .. entry[1]
-    end
-    count = count + #pending
-  until #pending < PAGE
+-- One that has a due time on record is a retry; reclaim counts no crash for it.
+local function note_return(id)
+  local text = redis.call('HGET', records, id)
+  local record = text and cjson.decode(text) or {attempts = 0, crashes = 0}
+  if not record.due then
+    record.due = now
+    redis.call('HSET', records, id, cjson.encode(record))
+  end
 end
-return count
+
+local pending = redis.call('XPENDING', stream, group, ARGV[5], '+', PAGE, consumer)
+local last
+for _, entry in ipairs(pending) do
+  last = entry[1]
+  redis.call('XCLAIM', stream, group, consumer, 0, last, 'IDLE', lease, 'JUSTID')
+  if ARGV[4] == 'returned' then note_return(last) end
+end
+return {#pending, #pending == PAGE and '(' .. last or ''}

@@ -1,10 +1,4 @@
-"""The Queue on Redis Streams. Keys, all in one slot by the hash tag {q}:
-
-    {q}:s:0..7    STREAM  field e = envelope; group w; partition = crc32(account) % 8; permanent
-    {q}:a:<p>     HASH    stream id -> attempts, crashes, due, first and last failure (JSON);
-                          written on failure only, dropped when settled; permanent
-    {q}:dl        ZSET    dead letters: score failedAt, member letter id; permanent, trimmed
-    {q}:dl:<id>   HASH    record (JSON), envelope; 14 days
+"""The Queue on Redis Streams; its keys stand at the head of `redis_keys.py`.
 
 A lease is a pending entry of the group and ends by its idle time; an acked entry is deleted, so
 streams hold only what is still to do and are never trimmed by length. `send` is one plain XADD: a
@@ -13,7 +7,6 @@ beside this file, each with its contract.
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -23,13 +16,15 @@ from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
 from hookrack.model import Delivery, milliseconds
 from hookrack.ports import Failure, QueueStats
+from hookrack.queues.redis_keys import GROUP, PARTITIONS, QueueKeys, partition_of
 
-PARTITIONS: Final = 8
-GROUP: Final = "w"
 DEAD_LETTER_TTL: Final = timedelta(days=14)
 BATCH_BYTES: Final = 1024 * 1024
 BLOCK: Final = timedelta(seconds=10)  # the longest one blocking read lasts
 RECLAIM_EVERY: Final = timedelta(seconds=15)  # at most; besides: when a retry of ours is due
+ALONE_AFTER: Final = 2  # lost hand-overs, from which on a delivery is handed over by itself
+SETTLE_AT_ONCE: Final = 100  # in one script, so that none holds up the engine for long
+SILENT_CONSUMER: Final = timedelta(hours=1)  # its process is gone; a live one asks every BLOCK
 _DETAIL_CHARS: Final = 500
 _START: Final = b"0-0"
 
@@ -42,6 +37,7 @@ def _script(name: str) -> Script:
 
 _RECEIVE, _RECLAIM = _script("receive.lua"), _script("reclaim.lua")
 _RECOVER, _SETTLE = _script("recover.lua"), _script("settle.lua")
+_SWEEP = _script("sweep.lua")
 
 
 class RedisStreams:
@@ -53,49 +49,52 @@ class RedisStreams:
         self._pipe = pipe
         self._blocking = connect(url, wait=BLOCK)
         self._consumer = consumer
+        self.lease = lease
         self._lease = milliseconds(lease)
         self._reclaim_every = min(RECLAIM_EVERY, lease / 2).total_seconds()
-        self._tag = f"{prefix}{{q}}:"
-        self._streams = [f"{self._tag}s:{place}" for place in range(PARTITIONS)]
-        self._records = [f"{self._tag}a:{place}" for place in range(PARTITIONS)]
+        self._keys = QueueKeys(prefix)
         self._turn = 0
+        self._busy = True  # there may be more than a blocking read would find
         self._cursors: list[bytes] = [_START] * PARTITIONS
         self._loop = asyncio.get_running_loop()
         self._reclaim_at = 0.0  # by the loop's clock: at once
 
     async def send(self, account: str, envelope: bytes) -> None:
         """See `ports.Queue`."""
-        stream = self._streams[zlib.crc32(account.encode()) % PARTITIONS]
+        stream = self._keys.streams[partition_of(account)]
         await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
         """See `ports.Queue`."""
         found = await self._reclaim(limit) if self._loop.time() >= self._reclaim_at else []
-        if not found:
+        if not found and (self._busy or not wait):
             found = await self._fresh(limit)
-        if found or not wait:
-            return found
-        first = await self._wait(min(wait, BLOCK, self._until_reclaim()))
-        return first + await self._fresh(limit - len(first)) if first else []
+        if not found and wait:
+            found = await self._wait(min(wait, BLOCK, self._until_reclaim()))
+            if found and len(found) < limit:
+                found += await self._fresh(limit - len(found))
+        self._busy = bool(found)
+        return found
 
     def _until_reclaim(self) -> timedelta:
         return timedelta(seconds=max(0.001, self._reclaim_at - self._loop.time()))
 
     async def _fresh(self, limit: int) -> list[Delivery]:
         args: _Args = [GROUP, self._consumer, limit, BATCH_BYTES, self._turn]
-        self._turn, found = await self._run(_RECEIVE, self._streams, args)
+        self._turn, found = await self._run(_RECEIVE, self._keys.streams, args)
         return [_delivery(*each) for each in found]
 
     async def _reclaim(self, limit: int) -> list[Delivery]:
-        args: _Args = [GROUP, self._consumer, limit, BATCH_BYTES, self._lease, *self._cursors]
-        self._cursors, found = await self._run(_RECLAIM, self._streams + self._records, args)
+        keys = (*self._keys.streams, *self._keys.records, self._keys.alone)
+        args: _Args = [GROUP, self._consumer, limit, BATCH_BYTES, self._lease, ALONE_AFTER]
+        self._cursors, found = await self._run(_RECLAIM, keys, [*args, *self._cursors])
         if not found and all(cursor == _START for cursor in self._cursors):
             self._reclaim_at = self._loop.time() + self._reclaim_every
         return [_delivery(*each) for each in found]
 
     async def _wait(self, wait: timedelta) -> list[Delivery]:
         """Sleep in Redis until something is sent; at most one envelope of each partition."""
-        streams: dict[Any, Any] = dict.fromkeys(self._streams, ">")
+        streams: dict[Any, Any] = dict.fromkeys(self._keys.streams, ">")
         try:
             with translated():
                 reply: Any = await self._blocking.xreadgroup(
@@ -109,7 +108,7 @@ class RedisStreams:
 
     def _woken(self, reply: Iterable[tuple[bytes, Any]]) -> Iterable[Delivery]:
         for stream, entries in reply:
-            partition = self._streams.index(stream.decode())
+            partition = self._keys.streams.index(stream.decode())
             for entry_id, entry_fields in entries:
                 yield _delivery(partition, entry_id, entry_fields[b"e"])
 
@@ -149,28 +148,58 @@ class RedisStreams:
         *,
         letters: Sequence[str] = (),
     ) -> int:
+        listed, settled = list(items), 0
+        for begun in range(0, len(listed), SETTLE_AT_ONCE):
+            part = slice(begun, begun + SETTLE_AT_ONCE)
+            settled += await self._settle_some(verb, listed[part], letters[part])
+        return settled
+
+    async def _settle_some(
+        self,
+        verb: str,
+        items: Sequence[tuple[Delivery, tuple[str | int, ...]]],
+        letters: Sequence[str],
+    ) -> int:
         keys: list[str] = []
         args: _Args = [verb, GROUP, self._consumer, self._lease]
         for place, (delivery, more) in enumerate(items):
             partition, _, entry_id = delivery.receipt.partition(":")
-            keys += [self._streams[int(partition)], self._records[int(partition)]]
+            keys += [self._keys.streams[int(partition)], self._keys.records[int(partition)]]
             if letters:
-                keys += [f"{self._tag}dl", f"{self._tag}dl:{letters[place]}"]
+                keys += [self._keys.letters, self._keys.letter(letters[place])]
             args += [entry_id, *more]
-        return sum(await self._run(_SETTLE, keys, args)) if keys else 0
+        return sum(await self._run(_SETTLE, keys, args))
 
     async def recover(self) -> int:
-        """See `ports.Queue`."""
+        """See `ports.Queue`; forgets consumers whose process is long gone besides."""
         self._reclaim_at = 0.0
-        args: _Args = [GROUP, self._consumer, self._lease]
-        return int(await self._run(_RECOVER, self._streams, args))
+        ended = await self._end_leases("lost")
+        args: _Args = [GROUP, self._consumer, milliseconds(SILENT_CONSUMER)]
+        await self._run(_SWEEP, self._keys.streams, args)
+        return ended
+
+    async def give_back(self) -> int:
+        """See `ports.Queue`."""
+        return await self._end_leases("returned")
+
+    async def _end_leases(self, how: str) -> int:
+        pairs = zip(self._keys.streams, self._keys.records, strict=True)
+        return sum(await asyncio.gather(*(self._end_leases_of(pair, how) for pair in pairs)))
+
+    async def _end_leases_of(self, keys: tuple[str, str], how: str) -> int:
+        ended, where = 0, b"-"
+        while where:
+            args: _Args = [GROUP, self._consumer, self._lease, how, where]
+            some, where = await self._run(_RECOVER, keys, args)
+            ended += some
+        return ended
 
     async def stats(self) -> QueueStats:
         """See `ports.Queue`."""
-        depths = await asyncio.gather(*(self._pipe.call(b"XLEN", s) for s in self._streams))
-        pending = await asyncio.gather(*(self._in_flight(stream) for stream in self._streams))
+        depths = await asyncio.gather(*(self._pipe.call(b"XLEN", s) for s in self._keys.streams))
+        pending = await asyncio.gather(*(self._in_flight(stream) for stream in self._keys.streams))
         oldest = await asyncio.gather(
-            *(self._pipe.call(b"XRANGE", s, b"-", b"+", b"COUNT", 1) for s in self._streams)
+            *(self._pipe.call(b"XRANGE", s, b"-", b"+", b"COUNT", 1) for s in self._keys.streams)
         )
         now, micro = await self._pipe.call(b"TIME")
         times = [int(entries[0][0].partition(b"-")[0]) for entries in oldest if entries]
@@ -201,7 +230,7 @@ class RedisStreams:
         """Make the group where it is missing, from the beginning: all that is there is undone."""
         if "NOGROUP" not in str(exc):
             raise exc
-        for stream in self._streams:
+        for stream in self._keys.streams:
             try:
                 await self._pipe.call(b"XGROUP", b"CREATE", stream, GROUP, b"0", b"MKSTREAM")
             except ReplyError as there:

@@ -36,7 +36,10 @@ local act = {}
 
 function act.ack(stream, records, id) drop(stream, records, id) end
 
-function act.extend(stream, _, id)
+-- A retry stays leased until it is due; extending it would put that off.
+function act.extend(stream, records, id)
+  local text = redis.call('HGET', records, id)
+  if text and cjson.decode(text).due then return end
   redis.call('XCLAIM', stream, group, consumer, 0, id, 'IDLE', 0, 'JUSTID')
 end
 
