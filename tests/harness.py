@@ -55,6 +55,19 @@ def find_engine(kind: str) -> Server:
     return inspect_server(Path(path))
 
 
+def hookrack(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line once."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HOOKRACK_")}
+    return subprocess.run(
+        [sys.executable, "-m", "hookrack", *words],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean | environ,
+        check=False,
+    )
+
+
 class Served:
     """A real `hookrack serve` in a process of its own."""
 

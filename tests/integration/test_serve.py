@@ -5,38 +5,20 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from zlib import crc32
 
 import httpx
 import pytest
-from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, wait_until
+import redis.asyncio
+from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, hookrack, wait_until
+
+from hookrack.model import Event, encode_envelope
 
 Start = Callable[..., Served]
-
-
-def hookrack(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line once."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HOOKRACK_")}
-    return subprocess.run(
-        [sys.executable, "-m", "hookrack", *words],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=clean | environ,
-        check=False,
-    )
-
-
-def refused_start(*words: str, **environ: str) -> str:
-    """Try to serve; it ends with exit code 2 and says why. The error output."""
-    done = hookrack("serve", *words, **environ)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 async def send(served: Served, flow: str = "acme/github", **body: object) -> str:
@@ -188,6 +170,40 @@ async def test_a_killed_engine_is_started_again(own_server: Start) -> None:
     assert await found(served, "audit") is not None
 
 
+async def test_a_foreign_message_is_buried_and_the_worker_lives(own_server: Start) -> None:
+    """What somebody else puts on the stream, in whatever field, is a dead letter; events go on."""
+    served = own_server()
+    await send(served)
+    async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
+        for stream in range(8):
+            await engine.xadd(f"hr1:{{q}}:s:{stream}", {"body": "x", "more": "y"})
+
+        async def buried() -> bool:
+            return await engine.zcard("hr1:{q}:dl") == 8
+
+        await wait_until(buried, what="eight dead letters")
+    assert (await _ready(served))["checks"]["worker"] == "ok"
+    event_id = await send(served)
+    await wait_until(lambda: _is(found(served), event_id), what="the next event under its key")
+
+
+async def test_a_lease_whose_reply_was_lost_comes_back_at_once(own_server: Start) -> None:
+    """An engine that dies after it handed an event over, before the worker heard of it, costs no
+    waiting for the end of the lease.
+    """
+    served = own_server()
+    await send(served)
+    lost = Event("lost", "acme", "github", 2**46, "application/json", b"{}")
+    both = """
+      redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])
+      redis.call('XREADGROUP', 'GROUP', 'w', 'embedded-1', 'STREAMS', KEYS[1], '>')
+    """
+    async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
+        await engine.eval(both, 1, f"hr1:{{q}}:s:{crc32(b'acme') % 8}", encode_envelope(lost))
+    os.kill(served.engine_pid, signal.SIGKILL)
+    await wait_until(lambda: _is(found(served), "lost"), what="the lost event", seconds=5.0)
+
+
 async def test_get_on_the_command_line(own_server: Start) -> None:
     """`hookrack get` asks the running server, or the store itself where none runs."""
     served = own_server()
@@ -216,125 +232,6 @@ def test_get_says_when_nothing_answers() -> None:
     done = hookrack("get", "deploys", HOOKRACK_URL="http://127.0.0.1:9", HOOKRACK_TOKEN="x" * 32)
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
-
-
-def test_a_port_in_use_is_refused(short_dir: Path) -> None:
-    """A port that somebody listens on is named, with the mend, before anything is started."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        error = refused_start("--port", port, "--data-dir", str(short_dir / "d"))
-    assert port in error
-    assert "--port" in error
-    assert not (short_dir / "d").exists()
-
-
-def test_a_second_server_on_the_same_data_is_refused(own_server: Start) -> None:
-    """Two servers with an embedded store can't share a data directory."""
-    served = own_server()
-    error = refused_start("--port", "0", "--data-dir", str(served.data_dir))
-    assert str(served.pid) in error
-
-
-def test_a_newer_data_directory_is_refused(short_dir: Path) -> None:
-    """Data that a newer hookrack wrote isn't served, and no engine is started on it."""
-    folder = short_dir / "d"
-    folder.mkdir(mode=0o700)
-    (folder / "FORMAT").write_text("2\n")
-    assert "FORMAT" in refused_start("--port", "0", "--data-dir", str(folder))
-    assert [path.name for path in folder.iterdir()] == ["FORMAT"]
-
-
-def test_a_bind_that_others_can_reach_is_refused(short_dir: Path) -> None:
-    """Without TLS or a trusted proxy the server listens on loopback only."""
-    error = refused_start("--host", "0.0.0.0", "--data-dir", str(short_dir / "d"))
-    assert "--host" in error
-
-
-def test_a_store_that_does_not_answer_is_named(short_dir: Path) -> None:
-    """A store URL without a server behind it is refused, and its password isn't shown."""
-    store = "redis://user:pa55word@127.0.0.1:9/0"
-    error = refused_start("--store", store, "--port", "0", "--data-dir", str(short_dir / "d"))
-    assert "127.0.0.1:9" in error
-    assert "--store" in error
-    assert "pa55word" not in error
-
-
-async def test_a_store_that_can_lose_events_is_refused(
-    own_server: Start, engines: Callable[..., object], short_dir: Path
-) -> None:
-    """An existing store without AOF is refused, unless the operator accepts just that loss."""
-    del engines
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    binary = _binary()
-    with subprocess.Popen(
-        [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(short_dir)],
-        stdout=subprocess.DEVNULL,
-    ) as redis:
-        try:
-            store = f"redis://127.0.0.1:{port}/0"
-            await wait_until(lambda: _listens(port), what="the Redis to listen")
-            error = refused_start("--store", store, "--port", "0", "--data-dir", str(short_dir))
-            assert "appendonly" in error
-            assert "storeAcceptLoss" in error
-            served = own_server("--store", store, "--store-accept-loss", "aof", name="own")
-            event_id = await send(served)
-            await wait_until(lambda: _is(found(served), event_id), what="the event")
-            assert any(line["event"] == "store.risk" for line in served.log())
-            assert served.stop() == 0
-        finally:
-            redis.terminate()
-
-
-def _binary() -> str:
-    from hookrack.engine import find_server  # noqa: PLC0415
-
-    return str(find_server().path)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("--config", "/nothing/here.yaml"), "/nothing/here.yaml"),
-        (("--port", "eighty"), "--port"),
-        (("--role", "edge,chef"), "chef"),
-        (("--workers", "0"), "--workers"),
-        (("--store", "mysql://x"), "--store"),
-        (("--queue", "sqs://x"), "SQS"),
-        (("--data-dir", "/proc/nothing"), "/proc/nothing"),
-    ],
-)
-def test_bad_options_are_named(words: tuple[str, ...], told: str, short_dir: Path) -> None:
-    """A setting that can't be used ends with exit code 2, its name, and what would be valid."""
-    assert told in refused_start("--data-dir", str(short_dir / "d"), *words)
-
-
-def test_a_short_admin_token_is_refused_and_not_shown(short_dir: Path) -> None:
-    """An admin token below 32 characters is refused by its variable's name alone."""
-    error = refused_start("--data-dir", str(short_dir), HOOKRACK_ADMIN_TOKEN="short-secret")
-    assert "HOOKRACK_ADMIN_TOKEN" in error
-    assert "short-secret" not in error
-
-
-def test_check_says_good_or_what_is_wrong(tmp_path: Path) -> None:
-    """`hookrack check` ends with 0 for good files and 2 for others, naming file, line and mend."""
-    good = hookrack("check", str(EXAMPLE))
-    assert (good.returncode, good.stderr) == (0, "")
-    bad = tmp_path / "bad.yaml"
-    bad.write_text(EXAMPLE.read_text().replace("keys: [billing]", "kyes: [billing]"))
-    done = hookrack("check", str(EXAMPLE), str(bad))
-    assert done.returncode == 2
-    assert "bad.yaml, line" in done.stderr
-    assert "Did you mean keys?" in done.stderr
-    assert "hookrack.yaml: good" in done.stdout
 
 
 def test_help_has_an_example() -> None:

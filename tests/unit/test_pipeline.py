@@ -84,7 +84,8 @@ class FailingQueue:
     async def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("accept only sends")
 
-    receive = ack = retry = bury = extend = recover = stats = close = _never
+    receive = ack = retry = bury = extend = recover = give_back = stats = close = _never
+    lease = HOUR
 
 
 def event(name: str, **fields: Any) -> Event:

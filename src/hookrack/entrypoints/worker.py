@@ -11,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, TypeVar, assert_never
 
-from hookrack.errors import Code, Unavailable
+from hookrack.errors import Code, HookrackError, Unavailable
 from hookrack.model import Dead, Delivery, Duplicate, Expired, Outcome, Retry, Stored
 from hookrack.pipeline import retry_delay
 from hookrack.ports import Failure, Queue
@@ -38,6 +38,7 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._idle = False
+        self._unsure = False  # whether a receive ended without its reply
 
     @property
     def alive(self) -> bool:
@@ -67,18 +68,34 @@ class Worker:
             emit(log.WORKER_RETRYING, detail=f"leases end by themselves: {exc}")
 
     async def _run(self) -> None:
+        """Batch after batch. An error that nobody foresaw is told, waited out, and gone over."""
+        pauses = _Pauses(self._stopping)
         while not self._stopping.is_set():
-            batch = await self._answered(self._receive)
-            if batch:
-                with _Lease(self._queue, batch):
-                    await self._handle(batch)
+            try:
+                await self._next_batch()
+                pauses = _Pauses(self._stopping)
+            except HookrackError as exc:
+                emit(log.WORKER_LOST, exc_info=exc)
+                await pauses.wait(exc)
 
-    async def _receive(self) -> list[Delivery]:
-        self._idle = True
+    async def _next_batch(self) -> None:
         try:
-            return await self._queue.receive(self._batch_size, wait=WAIT)
+            batch = await self._answered(self._receive)
         finally:
             self._idle = False
+        if batch:
+            with _Lease(self._queue, batch):
+                await self._handle(batch)
+
+    async def _receive(self) -> list[Delivery]:
+        """The next batch. What was leased by a call whose reply was lost is taken back first."""
+        if self._unsure:
+            await self._queue.give_back()
+            self._unsure = False
+        self._idle = self._unsure = True
+        found = await self._queue.receive(self._batch_size, wait=WAIT)
+        self._unsure = False
+        return found
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         """Process and settle; what an outage stopped is kept in hand and tried again."""

@@ -110,7 +110,8 @@ class RedisStreams:
         for stream, entries in reply:
             partition = self._keys.streams.index(stream.decode())
             for entry_id, entry_fields in entries:
-                yield _delivery(partition, entry_id, entry_fields[b"e"])
+                # The first field, as the scripts take it, whatever a foreign producer called it.
+                yield _delivery(partition, entry_id, next(iter(entry_fields.values())))
 
     async def ack(self, deliveries: Sequence[Delivery]) -> int:
         """See `ports.Queue`."""
@@ -180,6 +181,7 @@ class RedisStreams:
 
     async def give_back(self) -> int:
         """See `ports.Queue`."""
+        self._reclaim_at = 0.0
         return await self._end_leases("returned")
 
     async def _end_leases(self, how: str) -> int:
