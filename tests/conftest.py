@@ -19,10 +19,10 @@ from harness import EXAMPLE, Served, find_engine
 from hookrack._redis import Pipe
 from hookrack.engine import open_engine
 
-# Streams, attempt records and the index of dead letters are work to do; the rest is one small
-# value per account or installation.
-PERMANENT = ("{q}:s:", "{q}:a:", "{q}:dl", "{cfg}:")
-PERMANENT_ENDS = ("}:seq",)
+# Streams, attempt records and the list of dead letters are work to do; the rest is one small value
+# per account or installation.
+PERMANENT = ("{q}:s:", "{q}:a:", "{cfg}:")
+PERMANENT_ENDS = ("{q}:dl", "}:seq")
 
 
 @pytest.fixture

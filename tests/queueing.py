@@ -1,12 +1,16 @@
 """What tests of the queue have in common: sending, receiving, and failures."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from harness import wait_until
 
 from hookrack.errors import Code
-from hookrack.model import Delivery
+from hookrack.heads import read_head
+from hookrack.model import Delivery, Event, encode_envelope, new_event_id
 from hookrack.ports import Failure
 from hookrack.queues.redis_streams import RedisStreams
 
@@ -39,3 +43,28 @@ async def receive(queue: RedisStreams) -> list[Delivery]:
 def failed(delivery: Delivery, *, spends_attempt: bool = True) -> Failure:
     """A failure of one delivery."""
     return Failure(delivery, Code.INTERNAL, "went wrong", spends_attempt=spends_attempt)
+
+
+async def bury(
+    queue: RedisStreams, *envelopes: bytes, reason: Code = Code.FLOW_UNKNOWN, detail: str = "gone"
+) -> None:
+    """Send envelopes of acme and turn each into a dead letter, as the worker would."""
+    await send(queue, *envelopes)
+    while found := await queue.receive(100, wait=timedelta(0)):
+        failures = []
+        for delivery in found:
+            head = read_head(delivery.body)
+            failure = Failure(delivery, reason, detail)
+            if head:
+                failure = replace(
+                    failure, event_id=head.event_id, account=head.account, flow=head.flow
+                )
+            failures.append(failure)
+        assert await queue.bury(failures) == len(found)
+
+
+def envelope(event_id: str = "", *, data: bytes = b"{}", **fields: Any) -> bytes:
+    """An envelope of acme's github flow, received just now unless said otherwise."""
+    now = time.time_ns() // 1_000_000
+    event = Event(event_id or new_event_id(now), "acme", "github", now, "application/json", data)
+    return encode_envelope(replace(event, **fields))

@@ -22,7 +22,8 @@ from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
 from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import process
-from hookrack.ports import Queue, Store
+from hookrack.ports import DeadLetters, Queue, Store
+from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_streams import RedisStreams
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
@@ -41,6 +42,7 @@ class App:
     live: Live
     store: Store
     queue: Queue
+    letters: DeadLetters
     worker_queues: tuple[Queue, ...]
 
     @property
@@ -85,11 +87,14 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
         queues = [_queue(settings, queue_url, place) for place in range(1 + _workers(settings))]
         for queue in queues:
             stack.push_async_callback(queue.close)
+        letters = RedisDeadLetters(_pipe(queue_url), prefix=settings.store_prefix)
+        stack.push_async_callback(letters.close)
         yield App(
             settings=settings,
             live=live,
             store=store,
             queue=queues[0],
+            letters=letters,
             worker_queues=tuple(queues[1:]),
         )
 

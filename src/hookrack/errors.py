@@ -37,6 +37,7 @@ class Code(StrEnum):
     KEYS_INVALID = "KEYS_INVALID"
     TTL_INVALID = "TTL_INVALID"
     NO_EVENT = "NO_EVENT"
+    CURSOR_INVALID = "CURSOR_INVALID"
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     QUERY_INVALID = "QUERY_INVALID"
@@ -103,6 +104,9 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.TTL_INVALID: Problem(400, "Not a time to live", _FIX_TTL),
     Code.NO_EVENT: Problem(404, "No event under this webhook key", "Ask again later."),
+    Code.CURSOR_INVALID: Problem(
+        410, "Cursor is not valid here any more", "Resume with from, a time, instead of after."
+    ),
     Code.NOT_FOUND: Problem(404, "No such address", "See the HTTP reference for the addresses."),
     Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),
     Code.QUERY_INVALID: Problem(400, "Query is not usable", "See the HTTP reference."),

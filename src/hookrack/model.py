@@ -125,11 +125,16 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """It will never work, or failed too often: a dead letter with this reason."""
+    """It will never work, or failed too often: a dead letter with this reason.
+
+    Id, account and flow are what the envelope says of itself; None where it was no envelope.
+    """
 
     reason: Code
     detail: str
     event_id: str | None = None
+    account: str | None = None
+    flow: str | None = None
 
 
 Outcome = Stored | Duplicate | Expired | Retry | Dead

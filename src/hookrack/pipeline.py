@@ -16,6 +16,7 @@ from typing import Final
 from hookrack.edge.auth import check_credential, no_header
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
 from hookrack.flows import Configuration, Flow, WebhookKey
+from hookrack.heads import Head, glance_at_head, read_head
 from hookrack.jsontext import find_json_fault, is_json_type
 from hookrack.model import (
     Dead,
@@ -120,9 +121,10 @@ async def process(
         try:
             placement = _resolve(delivery, configuration)
         except Poison as exc:
-            outcomes[place] = Dead(exc.code, exc.detail, _event_id(delivery))
+            outcomes[place] = _dead(exc.code, exc.detail, _head(delivery))
         except Exception as exc:  # noqa: BLE001 - around one record: a bug must not stop the rest
-            outcomes[place] = _failed(delivery, exc, max_attempts=max_attempts)
+            head = glance_at_head(delivery.body)
+            outcomes[place] = _failed(delivery, exc, max_attempts=max_attempts, head=head)
         else:
             work = _Work(place, delivery, placement)
             by_account.setdefault(placement.event.account, []).append(work)
@@ -134,10 +136,17 @@ async def process(
 
 
 def _resolve(delivery: Delivery, configuration: Configuration) -> Placement:
-    """Where an envelope goes and for how long, by the configuration of now. Raises: Poison."""
-    event = decode_envelope(delivery.body)
+    """Where a delivery goes and for how long. Raises: Poison.
+
+    One that no worker survived isn't parsed again: that may be what kills them.
+    """
     if delivery.crashes > MAX_CRASHES:
         raise Poison(Code.WORKER_CRASHED, f"{delivery.crashes} deliveries were never settled.")
+    return place(decode_envelope(delivery.body), configuration)
+
+
+def place(event: Event, configuration: Configuration) -> Placement:
+    """Keys and times of an event by the configuration of now. Raises: Poison."""
     account = configuration.accounts.get(event.account)
     flow = account.flows.get(event.flow) if account else None
     if account is None or flow is None:
@@ -180,32 +189,36 @@ async def _put(
         return [Retry(exc.code, exc.detail, spends_attempt=False) for _ in works]
     except Exception as exc:  # noqa: BLE001 - around one record, once the others are set apart
         if len(works) == 1:
-            work = works[0]
-            event_id = work.placement.event.id
+            event = works[0].placement.event
+            head = Head(event.id, event.account, event.flow)
             if isinstance(exc, Poison):
-                return [Dead(exc.code, exc.detail, event_id)]
-            return [_failed(work.delivery, exc, max_attempts=max_attempts, event_id=event_id)]
+                return [_dead(exc.code, exc.detail, head)]
+            return [_failed(works[0].delivery, exc, max_attempts=max_attempts, head=head)]
     alone = [await _put(account, [each], store=store, max_attempts=max_attempts) for each in works]
     return [outcome for outcomes in alone for outcome in outcomes]
 
 
 def _failed(
-    delivery: Delivery, exc: Exception, *, max_attempts: int, event_id: str | None = None
+    delivery: Delivery, exc: Exception, *, max_attempts: int, head: Head | None
 ) -> Retry | Dead:
     """Another attempt, or the last one was it."""
     known = isinstance(exc, HookrackError)
     detail = f"{type(exc).__name__}: {exc}" if known else type(exc).__name__
     if delivery.attempts + 1 >= max_attempts:
-        return Dead(Code.ATTEMPTS_EXHAUSTED, f"{detail}, {max_attempts} times", event_id)
+        return _dead(Code.ATTEMPTS_EXHAUSTED, f"{detail}, {max_attempts} times", head)
     return Retry(Code.INTERNAL, detail)
 
 
-def _event_id(delivery: Delivery) -> str | None:
-    """The id in a delivery that can't be processed, if it is an envelope at all."""
-    try:
-        return decode_envelope(delivery.body).id
-    except Poison:
-        return None
+def _dead(reason: Code, detail: str, head: Head | None) -> Dead:
+    if head is None:
+        return Dead(reason, detail)
+    return Dead(reason, detail, head.event_id, head.account, head.flow)
+
+
+def _head(delivery: Delivery) -> Head | None:
+    """Whose a delivery is that can't be processed."""
+    crashed = delivery.crashes > MAX_CRASHES
+    return glance_at_head(delivery.body) if crashed else read_head(delivery.body)
 
 
 def retry_delay(delivery: Delivery) -> timedelta:

@@ -1,4 +1,4 @@
-"""What the pipeline needs from the outside world: a Queue and a Store.
+"""What the pipeline needs from the outside world: a Queue, its DeadLetters, and a Store.
 
 Adapters live in `queues/` and `stores/`; each passes the suite of its port in `tests/contract/`.
 Every method raises `Unavailable` when the other side doesn't answer, is loading or is full, and
@@ -16,13 +16,18 @@ from hookrack.model import Delivery, Entry, Outcome, Placement
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a delivery failed, as it is kept with its retry or dead letter."""
+    """Why a delivery failed, as it is kept with its retry or dead letter.
+
+    Event id, account and flow are needed for a dead letter only; None for what was no envelope.
+    """
 
     delivery: Delivery
     reason: Code
     detail: str
     spends_attempt: bool = True
     event_id: str | None = None
+    account: str | None = None
+    flow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,106 @@ class Queue(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; leases stay and end by themselves."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An envelope that failed for good; times in milliseconds.
+
+    `id` is the letter's own; `event_id` is the event's, or the letter's where the message was no
+    envelope: then account and flow are None.
+    """
+
+    id: str
+    event_id: str
+    account: str | None
+    flow: str | None
+    reason: str
+    detail: str
+    attempts: int
+    crashes: int
+    first_failed_at: int
+    last_failed_at: int
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant: all that fit every field that isn't None.
+
+    `accounts` leaves out what was no envelope; `since` <= last failure < `until`, in milliseconds;
+    `ids` are event ids.
+    """
+
+    accounts: frozenset[str] | None = None
+    flow: str | None = None
+    reason: str | None = None
+    since: int | None = None
+    until: int | None = None
+    ids: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """Some dead letters in order; `cursor` is where to go on, None where nothing follows.
+
+    A page with a cursor may be short or even empty: what was looked at is bounded, too.
+    """
+
+    letters: tuple[DeadLetter, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterStats:
+    """How many dead letters there are, and how long ago the oldest of them failed last."""
+
+    depth: int
+    oldest_age: timedelta
+
+
+class DeadLetters(Protocol):
+    """What the queue buried, kept 14 days, one letter for each event."""
+
+    async def page(
+        self,
+        wanted: LetterFilter,
+        *,
+        after: str | None = None,
+        limit: int,
+        oldest_first: bool = False,
+        bare: bool = False,
+    ) -> LetterPage:
+        """Up to `limit` letters, the one that failed last first; `after` is a page's cursor.
+
+        Letters that come or go meanwhile are no cause to miss or repeat another. `bare` leaves the
+        envelopes out (b""). Raises: Rejected (`CURSOR_INVALID`).
+        """
+        ...
+
+    async def get(self, event_id: str) -> DeadLetter | None:
+        """The letter of one event."""
+        ...
+
+    async def redrive(self, letters: Sequence[DeadLetter]) -> int:
+        """Send each envelope, as it stands in the letter given, and then drop the letter; how many.
+
+        At least once, never lost: after a crash in between the event is in both places. Attempts
+        start anew. Letters need an account. Raises: Unavailable; those before it may be sent.
+        """
+        ...
+
+    async def discard(self, letters: Sequence[DeadLetter]) -> int:
+        """Drop letters; how many were still there."""
+        ...
+
+    async def stats(self) -> LetterStats:
+        """Count and age, now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

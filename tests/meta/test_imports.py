@@ -24,6 +24,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "jsontext": set(),
     "telemetry": set(),
     "model": {"errors", "jsontext"},
+    "heads": {"jsontext", "model"},
     "ports": {"errors", "model"},
     "settings": {"errors", "model"},
     "private_file": {"errors"},
@@ -36,9 +37,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "registry": {
         *("edge", "errors", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
-    "pipeline": {"edge", "errors", "flows", "jsontext", "model", "ports"},
+    "pipeline": {"edge", "errors", "flows", "heads", "jsontext", "model", "ports"},
+    "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis"},
+    "queues": BASE | {"_redis", "heads"},
     "stores": BASE | {"_redis"},
     "engine": BASE,
 }
@@ -117,7 +119,11 @@ def test_foreign_packages_are_imported_in_one_place(name: str) -> None:
         assert path.startswith(FOREIGN[package]), f"{package} is imported in {path}"
 
 
-PURE: Final = [name for name in MODULES if part(name) in {"edge", "errors", "jsontext", "pipeline"}]
+PURE: Final = [
+    name
+    for name in MODULES
+    if part(name) in {"edge", "errors", "heads", "jsontext", "letters", "pipeline"}
+]
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -23,6 +23,7 @@ from hookrack.pipeline import accept, process, read, retry_delay
 HOUR = timedelta(hours=1)
 OUTAGE = Unavailable(Code.STORE_UNAVAILABLE, "The store doesn't answer.")
 FULL = Unavailable(Code.STORE_FULL, "80 % are used.")
+OURS = ("acme", "orders")
 
 
 def account(name: str, *, keys: Sequence[WebhookKey] = (WebhookKey("erp"),)) -> Account:
@@ -84,8 +85,8 @@ class FailingQueue:
     async def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("accept only sends")
 
+    lease = timedelta(seconds=30)
     receive = ack = retry = bury = extend = recover = give_back = stats = close = _never
-    lease = HOUR
 
 
 def event(name: str, **fields: Any) -> Event:
@@ -204,7 +205,7 @@ async def test_attempts_come_to_an_end(attempts: int, limit: int, dead: bool) ->
     """The fifth failure of five is the last; a bug's own words, a body maybe, aren't kept."""
     store = FailingStore(bug_in("bug"))
     (found,) = await outcomes([delivery("bug", attempts=attempts)], store, max_attempts=limit)
-    expected = Dead(Code.ATTEMPTS_EXHAUSTED, f"RuntimeError, {limit} times", "bug")
+    expected = Dead(Code.ATTEMPTS_EXHAUSTED, f"RuntimeError, {limit} times", "bug", *OURS)
     assert found == (expected if dead else Retry(Code.INTERNAL, "RuntimeError"))
 
 
@@ -222,10 +223,12 @@ async def test_a_dead_letter_has_the_id_that_could_be_read() -> None:
     flow, account_, junk = await outcomes(
         [delivery("a", flow="gone"), delivery("b", account="gone"), Delivery("r", b"\xff")]
     )
-    assert flow == Dead(Code.FLOW_UNKNOWN, "There is no flow acme/gone.", "a")
-    assert account_ == Dead(Code.FLOW_UNKNOWN, "There is no flow gone/orders.", "b")
+    assert flow == Dead(Code.FLOW_UNKNOWN, "There is no flow acme/gone.", "a", "acme", "gone")
+    assert account_ == Dead(
+        Code.FLOW_UNKNOWN, "There is no flow gone/orders.", "b", "gone", "orders"
+    )
     assert isinstance(junk, Dead)
-    assert (junk.reason, junk.event_id) == (Code.ENVELOPE_INVALID, None)
+    assert (junk.reason, junk.event_id, junk.account) == (Code.ENVELOPE_INVALID, None, None)
 
 
 async def test_an_event_without_any_key_is_a_dead_letter() -> None:

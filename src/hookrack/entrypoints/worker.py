@@ -232,7 +232,13 @@ class _Sorted:
     def _bury(self, delivery: Delivery, dead: Dead) -> None:
         tried = dead.reason is not Code.WORKER_CRASHED
         failure = Failure(
-            delivery, dead.reason, dead.detail, spends_attempt=tried, event_id=dead.event_id
+            delivery,
+            dead.reason,
+            dead.detail,
+            spends_attempt=tried,
+            event_id=dead.event_id,
+            account=dead.account,
+            flow=dead.flow,
         )
         self.dead.append(failure)
         self.counts["buried"] += 1

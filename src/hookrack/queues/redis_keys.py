@@ -4,13 +4,23 @@
     {q}:a:<p>     HASH    stream id -> attempts, crashes, due, first and last failure (JSON);
                           written on failure only, dropped when settled; permanent
     {q}:alone     STRING  the one delivery that is tried alone now, "<p>:<stream id>"; a day
+    {q}:dl        ZSET    dead letters: score lastFailedAt (us, no two equal), member letter id;
+                          permanent, trimmed at each burial
+    {q}:dl:<id>   HASH    record (JSON: attempts, crashes, reason, detail, times, whose), envelope;
+                          14 days
+    {q}:dli:<eid> STRING  the letter of an event, or after a redrive its place in the queue,
+                          "<p>:<stream id>"; 14 days, 1 day
 
+What was no envelope has its letter id for an event id. Two accounts' events of one id (ids are
+random, so somebody made it up) are both kept and listed; the index leads to the first of them.
 Streams hold only what is still to do; letters and their index go by their own time.
 """
 
 import zlib
+from datetime import timedelta
 from typing import Final
 
+DEAD_LETTER_TTL: Final = timedelta(days=14)
 PARTITIONS: Final = 8
 GROUP: Final = "w"
 
@@ -28,6 +38,10 @@ class QueueKeys:
     def letter(self, letter_id: str) -> str:
         """The key of one dead letter."""
         return f"{self._tag}dl:{letter_id}"
+
+    def index(self, event_id: str) -> str:
+        """The key that leads from an event to its dead letter."""
+        return f"{self._tag}dli:{event_id}"
 
 
 def partition_of(account: str) -> int:

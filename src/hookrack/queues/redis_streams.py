@@ -16,14 +16,20 @@ from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
 from hookrack.model import Delivery, milliseconds
 from hookrack.ports import Failure, QueueStats
-from hookrack.queues.redis_keys import GROUP, PARTITIONS, QueueKeys, partition_of
+from hookrack.queues.redis_keys import (
+    DEAD_LETTER_TTL,
+    GROUP,
+    PARTITIONS,
+    QueueKeys,
+    partition_of,
+)
 
-DEAD_LETTER_TTL: Final = timedelta(days=14)
 BATCH_BYTES: Final = 1024 * 1024
 BLOCK: Final = timedelta(seconds=10)  # the longest one blocking read lasts
 RECLAIM_EVERY: Final = timedelta(seconds=15)  # at most; besides: when a retry of ours is due
 ALONE_AFTER: Final = 2  # lost hand-overs, from which on a delivery is handed over by itself
 SETTLE_AT_ONCE: Final = 100  # in one script, so that none holds up the engine for long
+BURY_AT_ONCE: Final = 25
 SILENT_CONSUMER: Final = timedelta(hours=1)  # its process is gone; a live one asks every BLOCK
 _DETAIL_CHARS: Final = 500
 _START: Final = b"0-0"
@@ -37,7 +43,7 @@ def _script(name: str) -> Script:
 
 _RECEIVE, _RECLAIM = _script("receive.lua"), _script("reclaim.lua")
 _RECOVER, _SETTLE = _script("recover.lua"), _script("settle.lua")
-_SWEEP = _script("sweep.lua")
+_SWEEP, _BURY = _script("sweep.lua"), _script("bury.lua")
 
 
 class RedisStreams:
@@ -115,61 +121,50 @@ class RedisStreams:
 
     async def ack(self, deliveries: Sequence[Delivery]) -> int:
         """See `ports.Queue`."""
-        return await self._settle("ack", ((each, ()) for each in deliveries))
+        return await self._settle("ack", [(each, ()) for each in deliveries])
 
     async def extend(self, deliveries: Sequence[Delivery]) -> int:
         """See `ports.Queue`."""
-        return await self._settle("extend", ((each, ()) for each in deliveries))
+        return await self._settle("extend", [(each, ()) for each in deliveries])
 
     async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
         """See `ports.Queue`."""
         due = self._loop.time() + delay.total_seconds() + 0.001
         self._reclaim_at = min(self._reclaim_at, due)
         wait = milliseconds(delay)
-        return await self._settle(
-            "retry", ((each.delivery, (*_told(each), wait)) for each in failures)
-        )
+        items = [(each.delivery, (*_told(each), wait)) for each in failures]
+        return await self._settle("retry", items)
+
+    async def _settle(
+        self, verb: str, items: Sequence[tuple[Delivery, tuple[bytes | str | int, ...]]]
+    ) -> int:
+        settled = 0
+        for begun in range(0, len(items), SETTLE_AT_ONCE):
+            keys: list[str] = []
+            args: _Args = [verb, GROUP, self._consumer, self._lease]
+            for delivery, more in items[begun : begun + SETTLE_AT_ONCE]:
+                partition, entry_id = _place(delivery)
+                keys += [self._keys.streams[partition], self._keys.records[partition]]
+                args += [entry_id, *more]
+            settled += sum(await self._run(_SETTLE, keys, args))
+        return settled
 
     async def bury(self, failures: Sequence[Failure]) -> int:
         """See `ports.Queue`."""
-        stays = milliseconds(DEAD_LETTER_TTL)
-        return await self._settle(
-            "bury",
-            (
-                (each.delivery, (*_told(each), _letter_id(each), each.event_id or "", stays))
-                for each in failures
-            ),
-            letters=[_letter_id(each) for each in failures],
-        )
-
-    async def _settle(
-        self,
-        verb: str,
-        items: Iterable[tuple[Delivery, tuple[str | int, ...]]],
-        *,
-        letters: Sequence[str] = (),
-    ) -> int:
-        listed, settled = list(items), 0
-        for begun in range(0, len(listed), SETTLE_AT_ONCE):
-            part = slice(begun, begun + SETTLE_AT_ONCE)
-            settled += await self._settle_some(verb, listed[part], letters[part])
-        return settled
-
-    async def _settle_some(
-        self,
-        verb: str,
-        items: Sequence[tuple[Delivery, tuple[str | int, ...]]],
-        letters: Sequence[str],
-    ) -> int:
-        keys: list[str] = []
-        args: _Args = [verb, GROUP, self._consumer, self._lease]
-        for place, (delivery, more) in enumerate(items):
-            partition, _, entry_id = delivery.receipt.partition(":")
-            keys += [self._keys.streams[int(partition)], self._keys.records[int(partition)]]
-            if letters:
-                keys += [self._keys.letters, self._keys.letter(letters[place])]
-            args += [entry_id, *more]
-        return sum(await self._run(_SETTLE, keys, args))
+        buried = 0
+        for begun in range(0, len(failures), BURY_AT_ONCE):
+            keys = [self._keys.letters]
+            args: _Args = [GROUP, self._consumer, milliseconds(DEAD_LETTER_TTL)]
+            for failure in failures[begun : begun + BURY_AT_ONCE]:
+                partition, entry_id = _place(failure.delivery)
+                letter_id = f"{partition}-{entry_id}"  # the same when the same entry is buried
+                keys += [self._keys.streams[partition], self._keys.records[partition]]
+                keys += [self._keys.letter(letter_id)]
+                keys += [self._keys.index(failure.event_id or letter_id)]
+                args += [entry_id, *_told(failure), letter_id, failure.event_id or ""]
+                args += [failure.account or "", failure.flow or ""]
+            buried += sum(await self._run(_BURY, keys, args))
+        return buried
 
     async def recover(self) -> int:
         """See `ports.Queue`; forgets consumers whose process is long gone besides."""
@@ -246,10 +241,13 @@ def _delivery(
     return Delivery(f"{partition}:{entry_id.decode()}", body, attempts, crashes)
 
 
-def _told(failure: Failure) -> tuple[int, str, str]:
-    return int(failure.spends_attempt), failure.reason.value, failure.detail[:_DETAIL_CHARS]
+def _place(delivery: Delivery) -> tuple[int, str]:
+    """Partition and stream id of a delivery."""
+    partition, _, entry_id = delivery.receipt.partition(":")
+    return int(partition), entry_id
 
 
-def _letter_id(failure: Failure) -> str:
-    """Unique in the queue, and the same when the same entry is buried again."""
-    return failure.delivery.receipt.replace(":", "-")
+def _told(failure: Failure) -> tuple[int, str, bytes]:
+    """What a script is told of a failure; the detail may quote anything."""
+    detail = failure.detail[:_DETAIL_CHARS].encode(errors="backslashreplace")
+    return int(failure.spends_attempt), failure.reason.value, detail

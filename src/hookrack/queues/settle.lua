@@ -1,19 +1,15 @@
 -- settle: end leases that are still this consumer's; what another holds by now is left alone.
 --
--- KEYS  for each delivery: stream, attempt records; with bury also the set of dead letters
---       (permanent) and this letter's own key
--- ARGV  "ack" | "retry" | "bury" | "extend", group, consumer, lease (ms), then for each delivery:
+-- KEYS  for each delivery: stream, attempt records
+-- ARGV  "ack" | "retry" | "extend", group, consumer, lease (ms), then for each delivery:
 --         ack, extend   stream id
 --         retry         stream id, spends an attempt (0 or 1), code, detail, delay (ms)
---         bury          stream id, spends an attempt (0 or 1), code, detail, letter id, event id,
---                       stays (ms)
 -- ->    for each delivery 1, or 0 where the lease is no longer this consumer's
 
 local verb, group, consumer, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local width = ({ack = 1, extend = 1, retry = 5, bury = 7})[verb]
-local key_width = verb == 'bury' and 4 or 2
+local width = verb == 'retry' and 5 or 1
 
 local function whole(number) return string.format('%.0f', number) end
 
@@ -43,7 +39,7 @@ function act.extend(stream, records, id)
   redis.call('XCLAIM', stream, group, consumer, 0, id, 'IDLE', 0, 'JUSTID')
 end
 
-function act.retry(stream, records, id, _, from)
+function act.retry(stream, records, id, from)
   local delay = tonumber(ARGV[from + 4])
   local record = failed(records, id, tonumber(ARGV[from + 1]), ARGV[from + 2], ARGV[from + 3])
   record.due = now + delay
@@ -52,30 +48,14 @@ function act.retry(stream, records, id, _, from)
     'JUSTID')
 end
 
-function act.bury(stream, records, id, at, from)
-  local letters, letter_key = KEYS[at + 2], KEYS[at + 3]
-  local record = failed(records, id, tonumber(ARGV[from + 1]), ARGV[from + 2], ARGV[from + 3])
-  local entry = redis.call('XRANGE', stream, id, id)[1]
-  if entry then
-    local stays = tonumber(ARGV[from + 6])
-    record.due, record.letterId = nil, ARGV[from + 4]
-    if ARGV[from + 5] ~= '' then record.eventId = ARGV[from + 5] end
-    redis.call('HSET', letter_key, 'record', cjson.encode(record), 'envelope', entry[2][2])
-    redis.call('PEXPIRE', letter_key, whole(stays))
-    redis.call('ZADD', letters, whole(now), ARGV[from + 4])
-    redis.call('ZREMRANGEBYSCORE', letters, '-inf', whole(now - stays))
-  end
-  drop(stream, records, id)
-end
-
 local results = {}
 local at, from = 1, 5
 while from <= #ARGV do
   local stream, records, id = KEYS[at], KEYS[at + 1], ARGV[from]
   local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
   local ours = pending ~= nil and pending[2] == consumer
-  if ours then act[verb](stream, records, id, at, from) end
+  if ours then act[verb](stream, records, id, from) end
   results[#results + 1] = ours and 1 or 0
-  at, from = at + key_width, from + width
+  at, from = at + 2, from + width
 end
 return results
