@@ -10,6 +10,7 @@ import click
 from hookrack import __version__
 from hookrack.entrypoints.cli.apply import apply, export
 from hookrack.entrypoints.cli.check import check
+from hookrack.entrypoints.cli.dead_letters import dead_letters
 from hookrack.entrypoints.cli.get import get
 from hookrack.entrypoints.cli.serve import serve
 from hookrack.entrypoints.cli.token import token
@@ -24,7 +25,7 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-for _command in (serve, check, apply, export, get, token):
+for _command in (serve, check, apply, export, get, dead_letters, token):
     cli.add_command(_command)
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, tokens
+from hookrack.entrypoints.http.api import accounts, dead_letters, tokens
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
@@ -36,6 +36,7 @@ def open_api(app: App) -> FastAPI:
     api.state.app = app
     api.include_router(accounts.router)
     api.include_router(tokens.router)
+    api.include_router(dead_letters.router)
     api.add_exception_handler(CodedError, _coded)
     api.add_exception_handler(ConfigError, _invalid)
     api.add_exception_handler(RequestValidationError, _unfit)

@@ -1,0 +1,144 @@
+"""Dead letters: what was buried, why, and sending it round again."""
+
+import datetime as dt
+import time
+from base64 import b64encode
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hookrack.entrypoints.http.api.caller import Admin, Served
+from hookrack.errors import Code, Rejected
+from hookrack.jsontext import find_json_fault
+from hookrack.letters import discard, redrive
+from hookrack.model import format_time
+from hookrack.ports import DeadLetter, LetterFilter
+from hookrack.tokens import Token
+
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+LIMIT: Final = 1_000
+DEFAULT_LIMIT: Final = 100
+
+
+class Wanted(BaseModel):
+    """Which dead letters are meant: all that fit every field given."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    account: str | None = None
+    flow: str | None = None
+    reason: str | None = None
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    ids: Annotated[list[str] | None, Field(max_length=1_000)] = None
+
+    def filter(self, token: Token) -> LetterFilter:
+        """The same, held to the token's accounts. Raises: Rejected (`ACCOUNT_UNKNOWN`)."""
+        accounts = None if token.accounts is None else frozenset(token.accounts)
+        if self.account is not None:
+            if not token.covers(self.account):
+                raise Rejected(Code.ACCOUNT_UNKNOWN, "There is no such account for this token.")
+            accounts = frozenset({self.account})
+        return LetterFilter(
+            accounts=accounts,
+            flow=self.flow,
+            reason=self.reason,
+            since=_milliseconds(self.since),
+            until=_milliseconds(self.until),
+            ids=None if self.ids is None else frozenset(self.ids),
+        )
+
+
+class Listed(Wanted):
+    """A page of them."""
+
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=LIMIT)] = DEFAULT_LIMIT
+
+
+class Discarded(Wanted):
+    """Which to drop; `all` where no field is given."""
+
+    everything: Annotated[bool, Field(alias="all")] = False
+
+
+class Redriven(Wanted):
+    """Which to send round again, and how."""
+
+    dry_run: Annotated[bool, Field(alias="dryRun")] = False
+    renew_ttl: Annotated[bool, Field(alias="renewTtl")] = False
+
+
+@router.get("", response_class=Response)
+async def list_dead_letters(
+    *, wanted: Annotated[Listed, Query()], app: Served, token: Admin
+) -> Response:
+    """Dead letters, the one that failed last first. `cursor` goes on where `more` is true."""
+    page = await app.letters.page(wanted.filter(token), after=wanted.cursor, limit=wanted.limit)
+    shown = [_shown(letter) for letter in page.letters]
+    body = {"deadLetters": shown, "cursor": page.cursor, "more": page.cursor is not None}
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+@router.get("/{event_id}", response_class=Response)
+async def get_dead_letter(*, event_id: str, app: Served, token: Admin) -> Response:
+    """The dead letter of one event."""
+    letter = await app.letters.get(event_id)
+    if letter is None or not _may_see(token, letter):
+        raise Rejected(Code.NOT_FOUND, "There is no such dead letter.")
+    return Response(orjson.dumps(_shown(letter)), media_type="application/json")
+
+
+@router.post("/redrive")
+async def redrive_dead_letters(*, wanted: Redriven, app: Served, token: Admin) -> dict[str, int]:
+    """Send them round again; `dryRun` only counts, `renewTtl` makes now the time of receipt."""
+    done = await redrive(
+        wanted.filter(token),
+        letters=app.letters,
+        configuration=app.configuration,
+        now=time.time_ns() // 1_000_000,
+        dry_run=wanted.dry_run,
+        renew_ttl=wanted.renew_ttl,
+    )
+    return {"redriven": done.redriven, "skipped": done.skipped, "expired": done.expired}
+
+
+@router.delete("")
+async def discard_dead_letters(
+    *, wanted: Annotated[Discarded, Query()], app: Served, token: Admin
+) -> dict[str, int]:
+    """Drop them for good. Needs a field to go by, or all=true."""
+    named = wanted.model_dump(exclude={"everything"}, exclude_none=True)
+    if not named and not wanted.everything:
+        raise Rejected(Code.QUERY_INVALID, "Say which with a filter, or all=true.")
+    return {"discarded": await discard(wanted.filter(token), letters=app.letters)}
+
+
+def _may_see(token: Token, letter: DeadLetter) -> bool:
+    """What was no envelope belongs to nobody, so only a token for all accounts sees it."""
+    if letter.account is None:
+        return token.accounts is None
+    return token.covers(letter.account)
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "eventId": letter.event_id,
+        "account": letter.account,
+        "flow": letter.flow,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "attempts": letter.attempts,
+        "crashes": letter.crashes,
+        "firstFailedAt": format_time(letter.first_failed_at),
+        "lastFailedAt": format_time(letter.last_failed_at),
+    }
+    if find_json_fault(letter.envelope):
+        return shown | {"envelope": None, "envelopeBase64": b64encode(letter.envelope).decode()}
+    return shown | {"envelope": orjson.Fragment(letter.envelope)}
+
+
+def _milliseconds(moment: dt.datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

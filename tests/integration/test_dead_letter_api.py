@@ -1,0 +1,132 @@
+"""The failure path as an operator meets it: seen, understood, mended, sent round again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, hookrack, wait_until
+
+Start = Callable[..., Served]
+TOKEN = {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY}
+
+
+async def letters(client: httpx.AsyncClient, **wanted: object) -> list[dict[str, object]]:
+    """The dead letters that fit."""
+    answer = await client.get("/v1/dead-letters", params=wanted)  # type: ignore[arg-type]
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, object]] = answer.json()["deadLetters"]
+    return found
+
+
+def without_github(folder: Path) -> Path:
+    """A flow file that no longer has the flow acme/github."""
+    text = EXAMPLE.read_text()
+    begin, end = text.index("      # What happens"), text.index("      # Orders")
+    path = folder / "less.yaml"
+    path.write_text(text[:begin] + text[end:])
+    return path
+
+
+async def test_a_flow_that_was_removed_by_mistake(own_server: Start, short_dir: Path) -> None:
+    """Events of a flow that is gone when they are processed become dead letters; once the flow is
+    back a redrive stores each under all of its keys, once, with its id.
+    """
+    edge = own_server("--role", "edge,api")
+    async with edge.client() as client:
+        ids = [
+            (await client.post("/in/acme/github", json={"n": n})).json()["eventId"] for n in (1, 2)
+        ]
+    edge.kill()
+    less = own_server(config=without_github(short_dir))
+    async with less.client() as client:
+
+        async def buried() -> bool:
+            return len(await letters(client, reason="FLOW_UNKNOWN")) == 2
+
+        await wait_until(buried, what="two dead letters")
+        found = await letters(client, account="acme", flow="github")
+        assert {each["eventId"] for each in found} == set(ids)
+        shown = (await client.get(f"/v1/dead-letters/{ids[0]}")).json()
+        assert shown["envelope"]["data"] == {"n": 1}
+        early = await client.post("/v1/dead-letters/redrive", json={"account": "acme"})
+        assert early.json() == {"redriven": 0, "skipped": 2, "expired": 0}
+    assert less.stop() == 0
+    whole = own_server()
+    async with whole.client() as client:
+        dry = await client.post("/v1/dead-letters/redrive", json={"ids": ids, "dryRun": True})
+        assert dry.json() == {"redriven": 2, "skipped": 0, "expired": 0}
+        words = ("--data-dir", str(whole.data_dir))
+        done = hookrack("dead-letters", "redrive", "--flow", "github", *words, **TOKEN)
+        assert json.loads(done.stdout) == {"redriven": 2, "skipped": 0, "expired": 0}, done.stderr
+        for key in ("deploys", "chatbot", "audit"):
+
+            async def stored(key: str = key) -> bool:
+                answer = await client.get(f"/v1/keys/{key}")
+                return answer.status_code == 200 and answer.json()["eventId"] in ids
+
+            await wait_until(stored, what=f"an event under {key}")
+        assert await letters(client) == []
+
+
+async def test_what_was_no_envelope_is_shown_to_all_account_tokens_only(
+    client: httpx.AsyncClient, served: Served
+) -> None:
+    """A message that is nobody's is seen with a token for all accounts, and discarded with it."""
+    import redis.asyncio  # noqa: PLC0415
+
+    async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
+        await engine.xadd("hr1:{q}:s:0", {"e": b"\x00nonsense"})
+
+    async def buried() -> bool:
+        return len(await letters(client, reason="ENVELOPE_INVALID")) == 1
+
+    await wait_until(buried, what="the dead letter")
+    (letter,) = await letters(client, reason="ENVELOPE_INVALID")
+    assert (letter["account"], letter["envelope"]) == (None, None)
+    assert letter["envelopeBase64"] == "AG5vbnNlbnNl"
+    fields = {"name": "one", "accounts": ["acme"], "scopes": ["admin"]}
+    token = (await client.post("/v1/tokens", json=fields)).json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=served.url, headers=headers) as one:
+        assert await letters(one) == []
+        hidden = await one.get(f"/v1/dead-letters/{letter['eventId']}")
+        assert hidden.status_code == 404
+        foreign = await one.get("/v1/dead-letters", params={"account": "kairos"})
+        assert foreign.status_code == 404
+    gone = await client.delete("/v1/dead-letters", params={"reason": "ENVELOPE_INVALID"})
+    assert gone.json() == {"discarded": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "more"),
+    [
+        ("DELETE", "/v1/dead-letters", {}),
+        ("GET", "/v1/dead-letters?limit=0", {}),
+        ("GET", "/v1/dead-letters?limit=1001", {}),
+        ("GET", "/v1/dead-letters?from=soon", {}),
+        ("GET", "/v1/dead-letters?colour=red", {}),
+        ("POST", "/v1/dead-letters/redrive", {"json": {"dryrun": True}}),
+        ("POST", "/v1/dead-letters/redrive", {"content": b"{"}),
+    ],
+)
+async def test_what_names_no_letters_is_refused(
+    client: httpx.AsyncClient, method: str, address: str, more: dict[str, object]
+) -> None:
+    """A filter that isn't understood, or none where one is needed, is 400 and does nothing."""
+    answer = await client.request(method, address, **more)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()["code"]) == (400, "QUERY_INVALID")
+
+
+def test_the_command_needs_to_know_which(short_dir: Path) -> None:
+    """Redrive and discard without a filter ask for --all; list in a pipe is JSON lines."""
+    words = ("--data-dir", str(short_dir / "d"))
+    for verb in ("redrive", "discard"):
+        done = hookrack("dead-letters", verb, *words, **TOKEN)
+        assert done.returncode == 2
+        assert "--all" in done.stderr
+    done = hookrack("dead-letters", "list", *words, **TOKEN)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = hookrack("dead-letters", "show", "nothing", *words, **TOKEN)
+    assert done.returncode == 1
