@@ -17,6 +17,7 @@ from hookrack.engine.resp import ReplyError, call
 LOG_LIMIT: Final = 1 << 20  # bytes; looked at before each start
 LAST_WORDS: Final = 8 << 10  # bytes of the log that are read when a start failed
 FIRST_PAUSE: Final = timedelta(milliseconds=2)
+ASK_TO_END_WAIT: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(milliseconds=50)
 # Ours, and the cloud's: none of the engine's business, and readable in its environment.
 _PRIVATE: Final = ("HOOKRACK_", "AWS_")
@@ -85,7 +86,7 @@ async def ask(socket: Path) -> str | None:
 async def shut_down(socket: Path) -> bool:
     """Send SHUTDOWN; whether it reached the engine. The AOF holds everything: NOSAVE."""
     try:
-        await call(socket, "SHUTDOWN", "NOSAVE")
+        await call(socket, "SHUTDOWN", "NOSAVE", wait=ASK_TO_END_WAIT)
     except (ConnectionRefusedError, FileNotFoundError):
         return False
     except (OSError, ReplyError):  # hanging up is its yes; an error leaves it to the signals

@@ -36,9 +36,9 @@ from hookrack.telemetry import emit, log
 ADOPT_WAIT: Final = timedelta(seconds=10)  # for a live engine to answer
 LINGER_WAIT: Final = timedelta(seconds=5)  # for one that hung up to end; then it is killed
 STOP_WAITS: Final = {  # how an engine is stopped, and how long each gets
-    "SHUTDOWN": timedelta(seconds=3),  # after up to two of asking
-    "SIGTERM": timedelta(seconds=2),
-    "SIGKILL": timedelta(seconds=2),
+    "SHUTDOWN": timedelta(seconds=1.5),  # after up to one of asking
+    "SIGTERM": timedelta(seconds=1),
+    "SIGKILL": timedelta(seconds=1),
 }
 RETRY_FIRST: Final = timedelta(milliseconds=100)
 RETRY_LONGEST: Final = timedelta(seconds=5)
