@@ -11,6 +11,7 @@ from hookrack import __version__
 from hookrack.entrypoints.cli.apply import apply, export
 from hookrack.entrypoints.cli.check import check
 from hookrack.entrypoints.cli.dead_letters import dead_letters
+from hookrack.entrypoints.cli.doctor import doctor
 from hookrack.entrypoints.cli.get import get
 from hookrack.entrypoints.cli.serve import serve
 from hookrack.entrypoints.cli.token import token
@@ -25,7 +26,7 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-for _command in (serve, check, apply, export, get, dead_letters, token):
+for _command in (serve, check, apply, export, get, dead_letters, token, doctor):
     cli.add_command(_command)
 
 

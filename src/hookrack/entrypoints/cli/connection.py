@@ -31,14 +31,24 @@ class Api:
         self._client = client
         self._headers = {"hookrack-account": account} if account else {}
 
-    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
-        """One call. Raises: Rejected or Unavailable with the server's code."""
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        allow: tuple[int, ...] = (),
+        **more: Any,  # noqa: ANN401 - as httpx
+    ) -> httpx.Response:
+        """One call; statuses in `allow` are answers too.
+
+        Raises: Rejected or Unavailable with the server's code.
+        """
         headers = self._headers | more.pop("headers", {})
         try:
             answer = await self._client.request(method, path, headers=headers, **more)
         except httpx.HTTPError as exc:
             raise _away(self._client.base_url, exc) from exc
-        if answer.is_error:
+        if answer.is_error and answer.status_code not in allow:
             raise _error(answer)
         return answer
 
