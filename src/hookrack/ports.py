@@ -39,6 +39,9 @@ class QueueStats:
     oldest_age: timedelta
 
 
+Whereabouts = Literal["queued", "deadLetter"]
+
+
 class Queue(Protocol):
     """Durable hand-over of envelopes, at least once, leased while they are worked on."""
 
@@ -81,6 +84,14 @@ class Queue(Protocol):
 
     async def give_back(self) -> int:
         """Let go of all that this consumer has leased, at once and as if it never had; how many."""
+        ...
+
+    async def find(self, account: str, event_id: str) -> Whereabouts | None:
+        """Where an event is that the store doesn't know; None when it isn't found.
+
+        The search is bounded: None doesn't prove that it isn't there. What is stored meanwhile is
+        found nowhere here; ask the store again.
+        """
         ...
 
     async def stats(self) -> QueueStats:

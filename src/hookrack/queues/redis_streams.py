@@ -15,7 +15,8 @@ from typing import Any, Final
 from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
 from hookrack.model import Delivery, milliseconds
-from hookrack.ports import Failure, QueueStats
+from hookrack.ports import Failure, QueueStats, Whereabouts
+from hookrack.queues.redis_find import find
 from hookrack.queues.redis_keys import (
     DEAD_LETTER_TTL,
     GROUP,
@@ -188,6 +189,10 @@ class RedisStreams:
             some, where = await self._run(_RECOVER, keys, args)
             ended += some
         return ended
+
+    async def find(self, account: str, event_id: str) -> Whereabouts | None:
+        """See `ports.Queue`."""
+        return await find(self._pipe, self._keys, account=account, event_id=event_id)
 
     async def stats(self) -> QueueStats:
         """See `ports.Queue`."""
