@@ -56,8 +56,11 @@ class RedisStore:
     async def open(cls, pipe: Pipe, *, prefix: str, now: Clock | None = None) -> "RedisStore":
         """A store whose epoch is read, or made at the very first start. Raises: Unavailable."""
         name = f"{prefix}{{cfg}}:epoch"
-        await pipe.call(b"SET", name, secrets.token_bytes(6), b"NX")
-        return cls(pipe, prefix=prefix, epoch=await pipe.call(b"GET", name), now=now)
+        epoch = await pipe.call(b"GET", name)
+        if epoch is None:  # only then: a full store refuses even a write that changes nothing
+            await pipe.call(b"SET", name, secrets.token_bytes(6), b"NX")
+            epoch = await pipe.call(b"GET", name)
+        return cls(pipe, prefix=prefix, epoch=epoch, now=now)
 
     async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
         """See `ports.Store`."""
