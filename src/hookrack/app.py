@@ -22,8 +22,9 @@ from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
 from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import process
-from hookrack.ports import DeadLetters, Queue, Store
+from hookrack.ports import DeadLetters, Headroom, Queue, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
+from hookrack.queues.redis_memory import RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
@@ -43,6 +44,7 @@ class App:
     store: Store
     queue: Queue
     letters: DeadLetters
+    headroom: Headroom
     worker_queues: tuple[Queue, ...]
 
     @property
@@ -84,18 +86,24 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
-        queues = [_queue(settings, queue_url, place) for place in range(1 + _workers(settings))]
-        for queue in queues:
-            stack.push_async_callback(queue.close)
-        letters = RedisDeadLetters(_pipe(queue_url), prefix=settings.store_prefix)
+        headroom = await _headroom(settings, store_url, queue_url)
+        stack.push_async_callback(headroom.close)
+        queue = _queue(settings, queue_url, 0, headroom=headroom)
+        letters = RedisDeadLetters(
+            _pipe(queue_url), prefix=settings.store_prefix, headroom=headroom
+        )
         stack.push_async_callback(letters.close)
+        workers = [_queue(settings, queue_url, 1 + place) for place in range(_workers(settings))]
+        for each in (queue, *workers):
+            stack.push_async_callback(each.close)
         yield App(
             settings=settings,
             live=live,
             store=store,
-            queue=queues[0],
+            queue=queue,
             letters=letters,
-            worker_queues=tuple(queues[1:]),
+            headroom=headroom,
+            worker_queues=tuple(workers),
         )
 
 
@@ -132,13 +140,24 @@ def _workers(settings: Settings) -> int:
     return settings.workers if "worker" in settings.role else 0
 
 
-def _queue(settings: Settings, url: str, place: int) -> RedisStreams:
+async def _headroom(settings: Settings, store_url: str, queue_url: str) -> RedisMemory:
+    """What watches the memory; it has looked once before anything comes in."""
+    store = None if queue_url == store_url else _pipe(store_url)
+    headroom = RedisMemory(_pipe(queue_url), prefix=settings.store_prefix, store=store)
+    await headroom.refresh()
+    return headroom
+
+
+def _queue(
+    settings: Settings, url: str, place: int, *, headroom: Headroom | None = None
+) -> RedisStreams:
     return RedisStreams(
         _pipe(url),
         url=url,
         prefix=settings.store_prefix,
         consumer=_consumer(settings, place),
         lease=settings.lease,
+        headroom=headroom,
     )
 
 

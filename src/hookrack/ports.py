@@ -1,4 +1,4 @@
-"""What the pipeline needs from the outside world: a Queue, its DeadLetters, and a Store.
+"""What the pipeline needs from the outside world: a Queue, its DeadLetters, a Store, and Headroom.
 
 Adapters live in `queues/` and `stores/`; each passes the suite of its port in `tests/contract/`.
 Every method raises `Unavailable` when the other side doesn't answer, is loading or is full, and
@@ -39,6 +39,9 @@ class QueueStats:
     oldest_age: timedelta
 
 
+Whereabouts = Literal["queued", "deadLetter"]
+
+
 class Queue(Protocol):
     """Durable hand-over of envelopes, at least once, leased while they are worked on."""
 
@@ -48,7 +51,10 @@ class Queue(Protocol):
         ...
 
     async def send(self, account: str, envelope: bytes) -> None:
-        """Keep one envelope; returns only when it is durable. Never sent twice by itself."""
+        """Keep one envelope; returns only when it is durable. Never sent twice by itself.
+
+        Refused as `STORE_FULL` while what is left is needed to work off what has been sent.
+        """
         ...
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
@@ -81,6 +87,14 @@ class Queue(Protocol):
 
     async def give_back(self) -> int:
         """Let go of all that this consumer has leased, at once and as if it never had; how many."""
+        ...
+
+    async def find(self, account: str, event_id: str) -> Whereabouts | None:
+        """Where an event is that the store doesn't know; None when it isn't found.
+
+        The search is bounded: None doesn't prove that it isn't there. What is stored meanwhile is
+        found nowhere here; ask the store again.
+        """
         ...
 
     async def stats(self) -> QueueStats:
@@ -185,6 +199,41 @@ class DeadLetters(Protocol):
 
     async def stats(self) -> LetterStats:
         """Count and age, now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Bytes in use and allowed (0 = no limit), where entries are and where the queue is.
+
+    The two are the same engine unless the queue has one of its own. `queued` is an estimate of
+    what the envelopes that wait take.
+    """
+
+    store_used: int
+    store_limit: int
+    queue_used: int
+    queue_limit: int
+    queued: int
+
+
+class Headroom(Protocol):
+    """Whether there is memory for what comes in, besides what is needed to work off what is in."""
+
+    def check_send(self, size: int) -> None:
+        """Let an envelope of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
+        ...
+
+    def check_set(self, size: int) -> None:
+        """Let a direct set of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
+        ...
+
+    async def read(self) -> MemoryUse:
+        """The figures, now."""
         ...
 
     async def close(self) -> None:

@@ -86,7 +86,8 @@ class FailingQueue:
         raise AssertionError("accept only sends")
 
     lease = timedelta(seconds=30)
-    receive = ack = retry = bury = extend = recover = give_back = stats = close = _never
+    receive = ack = retry = bury = extend = recover = give_back = _never
+    find = stats = close = _never
 
 
 def event(name: str, **fields: Any) -> Event:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from hookrack._redis import Pipe, Script
 from hookrack.errors import Code, Rejected
 from hookrack.model import milliseconds
-from hookrack.ports import DeadLetter, LetterFilter, LetterPage, LetterStats
+from hookrack.ports import DeadLetter, Headroom, LetterFilter, LetterPage, LetterStats
 from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, partition_of
 
 SCAN: Final = 200  # letters that one script looks at
@@ -40,8 +40,9 @@ _Args = list[bytes | str | int]
 class RedisDeadLetters:
     """The dead letters of one installation."""
 
-    def __init__(self, pipe: Pipe, *, prefix: str) -> None:
+    def __init__(self, pipe: Pipe, *, prefix: str, headroom: Headroom | None = None) -> None:
         self._pipe = pipe
+        self._headroom = headroom
         self._keys = QueueKeys(prefix)
 
     async def page(
@@ -125,16 +126,20 @@ class RedisDeadLetters:
         sent = 0
         for begun in range(0, len(letters), AT_ONCE):
             some = letters[begun : begun + AT_ONCE]
-            places = await asyncio.gather(*(self._send(letter) for letter in some))
-            await self._drop(some, places)
+            sends = (self._send(letter) for letter in some)
+            places = await asyncio.gather(*sends, return_exceptions=True)
+            went = {letter: at for letter, at in zip(some, places, strict=True) if type(at) is str}
+            await self._drop(list(went), list(went.values()))
+            if failed := next((at for at in places if isinstance(at, BaseException)), None):
+                raise failed
             sent += len(some)
         return sent
 
     async def _send(self, letter: DeadLetter) -> str:
         """Add an envelope to its stream; where it stands now. Raises: Unavailable."""
-        if letter.account is None:
-            raise ValueError("what was no envelope belongs to no partition")
-        partition = partition_of(letter.account)
+        if self._headroom is not None:
+            self._headroom.check_send(len(letter.envelope))
+        partition = partition_of(letter.account or "")
         stream = self._keys.streams[partition]
         entry_id = await self._pipe.call(b"XADD", stream, b"*", b"e", letter.envelope)
         return f"{partition}:{entry_id.decode()}"

@@ -15,7 +15,8 @@ from typing import Any, Final
 from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
 from hookrack.model import Delivery, milliseconds
-from hookrack.ports import Failure, QueueStats
+from hookrack.ports import Failure, Headroom, QueueStats, Whereabouts
+from hookrack.queues.redis_find import find
 from hookrack.queues.redis_keys import (
     DEAD_LETTER_TTL,
     GROUP,
@@ -50,9 +51,17 @@ class RedisStreams:
     """The queue of one installation, as one consumer sees it."""
 
     def __init__(
-        self, pipe: Pipe, *, url: str, prefix: str, consumer: str, lease: timedelta
+        self,
+        pipe: Pipe,
+        *,
+        url: str,
+        prefix: str,
+        consumer: str,
+        lease: timedelta,
+        headroom: Headroom | None = None,
     ) -> None:
         self._pipe = pipe
+        self._headroom = headroom
         self._blocking = connect(url, wait=BLOCK)
         self._consumer = consumer
         self.lease = lease
@@ -67,6 +76,8 @@ class RedisStreams:
 
     async def send(self, account: str, envelope: bytes) -> None:
         """See `ports.Queue`."""
+        if self._headroom is not None:
+            self._headroom.check_send(len(envelope))
         stream = self._keys.streams[partition_of(account)]
         await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
 
@@ -190,6 +201,10 @@ class RedisStreams:
             some, where = await self._run(_RECOVER, keys, args)
             ended += some
         return ended
+
+    async def find(self, account: str, event_id: str) -> Whereabouts | None:
+        """See `ports.Queue`."""
+        return await find(self._pipe, self._keys, account=account, event_id=event_id)
 
     async def stats(self) -> QueueStats:
         """See `ports.Queue`."""

@@ -94,6 +94,8 @@ def _log(scope: Scope, exc: CodedError) -> None:
     if exc.code is Code.NO_EVENT:
         return
     line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED
+    if exc.code is Code.STORE_FULL:
+        line = log.STORE_FULL
     emit(line, code=exc.code, route=_shown(scope["path"]))
 
 
