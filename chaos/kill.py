@@ -21,9 +21,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import redis.asyncio
+
+from hookrack.entries import LifeStatus
+from hookrack.stores.redis_codec import decode_life
 
 SENDERS = 16
 VISIBLE_SECONDS = 5.0
@@ -127,13 +131,16 @@ async def _traffic(
 
 async def _missing(target: Target, wanted: list[str]) -> list[str]:
     """Which of these events aren't stored."""
+    names = [f"hr1:{{acme}}:l:{event_id}" for event_id in wanted]
     async with redis.asyncio.Redis(unix_socket_path=f"{target.data}/engine.sock") as store:
-        lives = await store.mget([f"hr1:{{acme}}:l:{event_id}" for event_id in wanted])
-    return [
+        lives: list[Any] = await store.mget(names)
+    now = time.time_ns() // 1_000_000
+    found = {
         event_id
-        for event_id, life in zip(wanted, lives, strict=True)
-        if life is None or json.loads(life)["status"] != "stored"
-    ]
+        for event_id, raw in zip(wanted, lives, strict=True)
+        if raw and decode_life("acme", event_id, raw=raw, now=now).status is LifeStatus.STORED
+    }
+    return [event_id for event_id in wanted if event_id not in found]
 
 
 async def _cycle(target: Target, chance: random.Random, report: Report) -> list[str]:

@@ -75,7 +75,7 @@ async def prefix(direct: "redis.asyncio.Redis") -> AsyncIterator[str]:
     async for raw in direct.scan_iter(match=f"{own}*", count=1000):
         name = raw.decode().removeprefix(own)
         permanent = name.startswith(PERMANENT) or name.endswith(PERMANENT_ENDS)
-        if not permanent and await direct.ttl(raw) < 0:
+        if not permanent and await direct.ttl(raw) == -1:
             forgotten.append(name)
     assert not forgotten, f"keys without a time to live: {forgotten}"
 

@@ -37,7 +37,9 @@ class Code(StrEnum):
     KEYS_INVALID = "KEYS_INVALID"
     TTL_INVALID = "TTL_INVALID"
     NO_EVENT = "NO_EVENT"
+    EVENT_UNKNOWN = "EVENT_UNKNOWN"
     CURSOR_INVALID = "CURSOR_INVALID"
+    ID_CONFLICT = "ID_CONFLICT"
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     QUERY_INVALID = "QUERY_INVALID"
@@ -104,8 +106,14 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.TTL_INVALID: Problem(400, "Not a time to live", _FIX_TTL),
     Code.NO_EVENT: Problem(404, "No event under this webhook key", "Ask again later."),
+    Code.EVENT_UNKNOWN: Problem(
+        404, "No such event", "Events are known until 24 hours past their end."
+    ),
     Code.CURSOR_INVALID: Problem(
         410, "Cursor is not valid here any more", "Resume with from, a time, instead of after."
+    ),
+    Code.ID_CONFLICT: Problem(
+        409, "Id stands for something else", "Use another id, or the same data, keys and type."
     ),
     Code.NOT_FOUND: Problem(404, "No such address", "See the HTTP reference for the addresses."),
     Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),

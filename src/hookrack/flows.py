@@ -70,7 +70,11 @@ class Account:
         self, flow: Flow, key: WebhookKey, *, own: timedelta | None = None
     ) -> timedelta:
         """Event's own > key's > flow's > account's > 24 h, capped by `max_ttl`."""
-        return min(own or key.ttl or flow.ttl or self.ttl or DEFAULT_TTL, self.max_ttl)
+        return self.resolve_direct_ttl(own or key.ttl or flow.ttl)
+
+    def resolve_direct_ttl(self, own: timedelta | None) -> timedelta:
+        """The same for what belongs to no flow: own > account's > 24 h, capped by `max_ttl`."""
+        return min(own or self.ttl or DEFAULT_TTL, self.max_ttl)
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,7 +364,7 @@ def _payload(fields: dict[str, Any], data: bytes | None) -> bytes:
     return data
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: Entry, *, with_data: bool = True) -> bytes:
     """An entry as JSON; JSON data is spliced in as it was written."""
     fields: dict[str, object] = {
         "eventId": entry.event_id,
@@ -377,6 +377,8 @@ def encode_entry(entry: Entry) -> bytes:
         "cursor": entry.cursor,
         "contentType": entry.content_type,
     }
+    if not with_data:
+        return orjson.dumps(fields)
     head = orjson.dumps(fields)[:-1]
     if is_json_type(entry.content_type):
         return b'%b,"data":%b}' % (head, entry.data)

@@ -3,6 +3,10 @@
     admit() + accept()   a request becomes an Event on the queue           -> 202
     process()            deliveries become Outcomes, and entries in the store
     read()               the newest entry under a webhook key              -> 200
+    read_many()          the newest of each of many keys
+    history()            a key's entries in storing order, page by page
+    write()              a direct set: an event that comes from inside     -> 201
+    purge(), life()      take events away; say what became of one
 
 Everything else in the package is a pure step that this calls, a port that it is handed, or an
 entrypoint that calls it.
@@ -14,11 +18,14 @@ from datetime import timedelta
 from typing import Final
 
 from hookrack.edge.auth import check_credential, no_header
+from hookrack.edge.schema import Model
+from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
-from hookrack.flows import Configuration, Flow, WebhookKey
+from hookrack.flows import Account, Configuration, Flow, WebhookKey
 from hookrack.heads import Head, glance_at_head, read_head
 from hookrack.jsontext import find_json_fault, is_json_type
 from hookrack.model import (
+    KEYS_PER_EVENT,
     Dead,
     Delivery,
     Entry,
@@ -30,6 +37,7 @@ from hookrack.model import (
     decode_envelope,
     encode_envelope,
     is_content_type,
+    is_event_id,
     is_webhook_key,
     new_event_id,
 )
@@ -39,6 +47,10 @@ MAX_CRASHES: Final = 20  # hand-overs that no worker survived, before the event 
 PUT_EVENTS: Final = 64  # in one call of the store
 PUT_BYTES: Final = 1024 * 1024
 PUT_KEYS: Final = 1_000
+KEYS_PER_READ: Final = 1_000
+ENTRIES_PER_PAGE: Final = 1_000
+DEFAULT_PAGE: Final = 100
+READ_BYTES: Final = 6 * 1024 * 1024  # of data in one answer, so that as base64 it is 8 MiB at most
 
 
 def admit(
@@ -66,7 +78,7 @@ async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
 
     Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`), Unavailable.
     """
-    _check_body(request, flow)
+    _check_body(request.content_type, request.body, model=flow.model)
     event = Event(
         id=new_event_id(request.received_at),
         account=request.account,
@@ -79,18 +91,18 @@ async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
     return event.id
 
 
-def _check_body(request: Request, flow: Flow) -> None:
+def _check_body(content_type: str, body: bytes, *, model: Model | None = None) -> None:
     """Type, JSON, model: in this order. Raises: Rejected."""
-    if not is_content_type(request.content_type):
+    if not is_content_type(content_type):
         raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
-    if not is_json_type(request.content_type):
-        if flow.model is not None:
+    if not is_json_type(content_type):
+        if model is not None:
             detail = "This flow has a model, so it takes JSON only."
             raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
         return
-    if fault := find_json_fault(request.body):
+    if fault := find_json_fault(body):
         raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
-    if flow.model is not None and (violations := flow.model.violations(request.body)):
+    if model is not None and (violations := model.violations(body)):
         detail = f"The body breaks the model at {violations[0].pointer or 'its top'}."
         raise Rejected(Code.MODEL_VIOLATION, detail, violations=violations)
 
@@ -231,9 +243,107 @@ async def read(account: str, key: str, store: Store) -> Entry:
 
     Raises: Rejected (`KEY_INVALID`, `NO_EVENT`), Unavailable.
     """
-    if not is_webhook_key(key):
-        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+    check_key(key)
     entry = await store.get(account, key)
     if entry is None:
         raise Rejected(Code.NO_EVENT, f"There is no event under the webhook key {key}.")
     return entry
+
+
+def check_key(key: str) -> None:
+    """Refuse what can't be a webhook key. Raises: Rejected (`KEY_INVALID`)."""
+    if not is_webhook_key(key):
+        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+
+
+def _check_keys(keys: Sequence[str], limit: int) -> None:
+    if not 1 <= len(keys) <= limit:
+        raise Rejected(Code.KEYS_INVALID, f"There are {len(keys)} keys; 1 to {limit} may be named.")
+    for place, key in enumerate(keys):
+        if not is_webhook_key(key):
+            raise Rejected(Code.KEYS_INVALID, f"Key {place + 1} of {len(keys)} is no webhook key.")
+
+
+async def read_many(
+    account: str, keys: Sequence[str], *, store: Store, max_bytes: int = READ_BYTES
+) -> Found:
+    """The newest live entry, or None, of each of 1 to 1,000 keys; named twice counts once.
+
+    Raises: Rejected (`KEYS_INVALID`), Unavailable.
+    """
+    _check_keys(keys, KEYS_PER_READ)
+    return await store.get_many(account, list(dict.fromkeys(keys)), max_bytes=max_bytes)
+
+
+async def history(
+    account: str,
+    key: str,
+    *,
+    store: Store,
+    after: str | None = None,
+    since: int | None = None,
+    limit: int = DEFAULT_PAGE,
+    max_bytes: int = READ_BYTES,
+) -> Page:
+    """Entries under a key in storing order, after a cursor or stored since a time (ms).
+
+    Raises: Rejected (`KEY_INVALID`, `QUERY_INVALID`, `CURSOR_INVALID`), Unavailable.
+    """
+    check_key(key)
+    if not 1 <= limit <= ENTRIES_PER_PAGE:
+        raise Rejected(Code.QUERY_INVALID, f"limit is 1 to {ENTRIES_PER_PAGE}.")
+    return await store.history(
+        account, key, after=after, since=since, limit=limit, max_bytes=max_bytes
+    )
+
+
+async def write(
+    account: Account,
+    keys: Sequence[str],
+    *,
+    store: Store,
+    now: int,
+    data: bytes,
+    content_type: str,
+    ttl: timedelta | None = None,
+    dedupe_id: str | None = None,
+) -> Written:
+    """Set an event under 1 to 1,000 different keys; it goes through no queue and has no flow.
+
+    `receivedAt` is when it is stored; `now` (ms) goes into its id only. Its time to live is its
+    own, else the account's, else 24 h, never above the account's `max_ttl`.
+    Raises: Rejected (`KEYS_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `ID_CONFLICT`),
+    Unavailable.
+    """
+    _check_keys(keys, KEYS_PER_EVENT)
+    if len(set(keys)) != len(keys):
+        raise Rejected(Code.KEYS_INVALID, "A key is named twice.")
+    _check_body(content_type, data)
+    direct = DirectSet(
+        event_id=new_event_id(now),
+        keys=tuple(keys),
+        ttl=account.resolve_direct_ttl(ttl),
+        content_type=content_type,
+        data=data,
+        dedupe_id=dedupe_id,
+    )
+    return await store.set_direct(account.id, direct)
+
+
+async def purge(account: str, key: str, *, store: Store, event_id: str | None = None) -> int:
+    """Take one event, or all, from under a key; how many live entries there were.
+
+    Raises: Rejected (`KEY_INVALID`), Unavailable.
+    """
+    check_key(key)
+    if event_id is not None and not is_event_id(event_id):
+        return 0
+    return await store.delete(account, key, event_id=event_id)
+
+
+async def life(account: str, event_id: str, *, store: Store) -> Life:
+    """What the store knows of an event. Raises: Rejected (`EVENT_UNKNOWN`), Unavailable."""
+    found = await store.life(account, event_id) if is_event_id(event_id) else None
+    if found is None:
+        raise Rejected(Code.EVENT_UNKNOWN, "The store knows no event of this id.")
+    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
+from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
 
@@ -242,7 +243,11 @@ class Headroom(Protocol):
 
 
 class Store(Protocol):
-    """Entries by webhook key, each until its own time is up, by the store's clock."""
+    """Entries by webhook key, each until its own time is up, by the store's clock.
+
+    Entries of an account have an order, that in which they were stored: it is given in the step
+    that stores them, so whoever has seen a place in it finds all that is stored later behind it.
+    """
 
     async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
         """Store each event under all of its keys at once, or under none.
@@ -252,8 +257,69 @@ class Store(Protocol):
         """
         ...
 
+    async def set_direct(self, account: str, direct: DirectSet) -> Written:
+        """Store what a caller sets, under all of its keys at once, or under none.
+
+        Its dedupe id is known for 96 h from the first use: with the same data, content type and
+        keys (in any order) the answer is what was stored then. Without one, a repeated call with
+        a new event id is another event.
+        Raises: Rejected (`ID_CONFLICT`: the dedupe id stands for something else, or the event id
+        is taken; nothing was stored), Unavailable.
+        """
+        ...
+
     async def get(self, account: str, key: str) -> Entry | None:
         """The newest live entry under `key`: greatest `received_at`, then last stored."""
+        ...
+
+    async def get_many(self, account: str, keys: Sequence[str], *, max_bytes: int) -> Found:
+        """The newest live entry, or None, of each of 1 to 1,000 keys.
+
+        Stops at about `max_bytes` of data (an entry counts for 512 besides), but finds at least
+        one entry, whatever its size, if there is one.
+        """
+        ...
+
+    async def history(
+        self,
+        account: str,
+        key: str,
+        *,
+        after: str | None = None,
+        since: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """Live entries under `key` in storing order, at most `limit` (1 or more).
+
+        `after` is a cursor, of an entry or a page; the entries behind it follow. Cursors are
+        places in the order of all entries of an account: one that comes from another key of it is
+        the same place under this one. `since` (ms) begins with the first entry stored at or after
+        it; after the store's clock was set back some stored earlier may come with them, none is
+        left out. With both, the later place counts; with none, the oldest live entry.
+
+        Stops at about `max_bytes` of data (an entry counts for 512 besides), but finds at least
+        one entry, whatever its size, if there is one. The page's cursor is that of its last
+        entry; of an empty page it is `after`, or without one "from here on". Whoever follows it
+        misses nothing that is alive when he comes to it.
+        Raises: Rejected (`CURSOR_INVALID`: not of this store, as it is since its last restore, and
+        of this account), Unavailable.
+        """
+        ...
+
+    async def delete(self, account: str, key: str, *, event_id: str | None = None) -> int:
+        """Purge one event from under `key`, or all that are there now; how many live ones.
+
+        A purged event stays so when it is delivered again. Under its other keys it remains.
+        """
+        ...
+
+    async def life(self, account: str, event_id: str) -> Life | None:
+        """What became of an event: known until 24 h past its end."""
+        ...
+
+    async def purge_account(self, account: str) -> AccountPurge:
+        """Delete all of an account that nobody writes to any more, but its place in the order."""
         ...
 
     async def ping(self) -> None:

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 import redis.asyncio
 from queueing import Consumer
+from storing import Clock
 
 from hookrack._redis import Pipe
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.stores.redis import RedisStore
 
 ENGINES = ("embedded", "redis-server")
 LEASE = timedelta(seconds=30)
@@ -46,3 +48,15 @@ async def consumer(url: str, prefix: str) -> AsyncIterator[Consumer]:
 async def queue(consumer: Consumer) -> RedisStreams:
     """An empty queue, as its consumer `one` sees it."""
     return consumer()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until it is moved."""
+    return Clock()
+
+
+@pytest.fixture
+async def store(pipe: Pipe, prefix: str, clock: Clock) -> RedisStore:
+    """An empty store with a clock of its own."""
+    return await RedisStore.open(pipe, prefix=prefix, now=clock)

@@ -5,72 +5,11 @@ from datetime import timedelta
 
 import pytest
 import redis.asyncio
+from storing import HOUR, NOW, Clock, event, newest, put, under
 
-from hookrack._redis import Pipe
 from hookrack.errors import Code, Unavailable
-from hookrack.model import Duplicate, Event, Expired, Placement, Stored, new_event_id
+from hookrack.model import Duplicate, Expired, Placement, Stored
 from hookrack.stores.redis import RedisStore
-
-NOW = 2_000_000_000_000  # later than the real clock, by which Redis deletes what is long gone
-HOUR = timedelta(hours=1)
-
-
-class Clock:
-    """The store's clock, in the test's hand; milliseconds since 1970."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> int:
-        """What the store takes for now."""
-        return self.now
-
-    def forward(self, span: timedelta) -> None:
-        """Let time pass."""
-        self.now += span // timedelta(milliseconds=1)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that stands still until it is moved."""
-    return Clock()
-
-
-@pytest.fixture
-async def store(pipe: Pipe, prefix: str, clock: Clock) -> RedisStore:
-    """An empty store with a clock of its own."""
-    return await RedisStore.open(pipe, prefix=prefix, now=clock)
-
-
-def event(data: bytes = b'{"n": 1}', *, at: int = NOW, **more: object) -> Event:
-    """An event of acme/orders, received at `at`."""
-    fields: dict[str, object] = {
-        "id": new_event_id(at),
-        "account": "acme",
-        "flow": "orders",
-        "received_at": at,
-        "content_type": "application/json",
-        "data": data,
-    }
-    return Event(**(fields | more))  # type: ignore[arg-type]
-
-
-def under(one: Event, *keys: str, ttl: timedelta = HOUR) -> Placement:
-    """Where an event goes."""
-    return Placement(one, tuple((key, ttl) for key in keys))
-
-
-async def put(store: RedisStore, *placements: Placement) -> None:
-    """Store events of acme, each for the first time."""
-    for outcome in await store.put("acme", placements):
-        assert isinstance(outcome, Stored)
-        assert not outcome.again
-
-
-async def newest(store: RedisStore, key: str = "erp") -> str | None:
-    """The id of the newest live event under a key of acme."""
-    entry = await store.get("acme", key)
-    return entry.event_id if entry else None
 
 
 async def test_an_entry_says_all_about_its_event(store: RedisStore) -> None:

@@ -25,7 +25,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "telemetry": set(),
     "model": {"errors", "jsontext"},
     "heads": {"jsontext", "model"},
-    "ports": {"errors", "model"},
+    "entries": {"model"},
+    "ports": {"entries", "errors", "model"},
     "settings": {"errors", "model"},
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
@@ -37,11 +38,11 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "registry": {
         *("edge", "errors", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
-    "pipeline": {"edge", "errors", "flows", "heads", "jsontext", "model", "ports"},
+    "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
     "queues": BASE | {"_redis", "heads"},
-    "stores": BASE | {"_redis"},
+    "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
 }
 ALLOWED["app"] = set(ALLOWED)

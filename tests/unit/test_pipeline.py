@@ -64,6 +64,11 @@ class FailingStore:
         assert (account, key) == ("acme", "erp")
         return self.entry
 
+    async def _never(self, *_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("process only puts, and read only gets")
+
+    set_direct = get_many = history = delete = life = purge_account = _never
+
     async def ping(self) -> None:
         """Nobody asks."""
 

@@ -4,15 +4,20 @@
 --       then for each event: p (payload), l (life), d (dedupe mark, where it has a dedupe id),
 --       and for each of its keys k, o, n
 -- ARGV  now (ms, "" = the server's clock), trim seed, number of events
---       then for each event: id, receivedAt, flow ("" = direct set), contentType, crc32, data,
---       dedupe window (ms, 0 = no dedupe id), number of keys, and for each key: name, ttl (ms)
--- ->    for each event {"stored", storedAt} | {"again"} | {"duplicate", original id} | {"expired"}
+--       then for each event: id, receivedAt (of a direct set: not looked at, it is now),
+--       flow ("" = direct set), contentType, crc32, data, dedupe window (ms, 0 = no dedupe id),
+--       where it has one: fingerprint (direct sets only, 16 bytes, else ""),
+--       number of keys, and for each key: name, ttl (ms)
+-- ->    for each event {"stored", told} | {"again"} | {"duplicate", original id} | {"expired"},
+--       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
+--       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
 --
 -- Everything is read and planned before the first write, and the first write takes memory, so that
 -- a full server refuses it before anything has changed.
 
 local LIFE_MS = 24 * 3600 * 1000       -- how long a life is told after its end
 local EPOCH_MS = 1735689600000         -- 2025-01-01; keeps seq below 2^53 until 2094
+local STATUS = {stored = 1, duplicate = 2, expired = 3}
 local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
 
 local function whole(number) return string.format('%.0f', number) end
@@ -25,26 +30,40 @@ if not now then
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 local seed, count = tonumber(ARGV[2]), tonumber(ARGV[3])
-local seq = math.max(tonumber(call('GET', KEYS[1]) or 0), (now - EPOCH_MS) * 4096 - 1)
+local last = math.max(tonumber(call('GET', KEYS[1]) or 0), (now - EPOCH_MS) * 4096 - 1)
+local seq = last
 
 -- Read and plan ---------------------------------------------------------------------------------
+-- What a known dedupe id means for an event: another's copy, or a direct set made once more.
+local function judge(event, mark)
+  if event.flow ~= '' then return {'duplicate', mark} end
+  local size = #event.fingerprint
+  if string.sub(mark, 1, size) ~= event.fingerprint then return {'conflict'} end
+  return {'first', string.sub(mark, size + 1)}
+end
+
 local events, seen, marked, tops = {}, {}, {}, {}
 local at, from = 2, 4
 for index = 1, count do
   local event = {
     id = ARGV[from], received = math.min(tonumber(ARGV[from + 1]), now), flow = ARGV[from + 2],
     type = ARGV[from + 3], crc = tonumber(ARGV[from + 4]), data = ARGV[from + 5],
-    window = tonumber(ARGV[from + 6]), keys = {}, expiry = 0, stays = 0,
+    window = tonumber(ARGV[from + 6]), keys = {}, expiry = 0, stays = 0, told = '',
     payload_key = KEYS[at], life_key = KEYS[at + 1],
   }
-  local keys = tonumber(ARGV[from + 7])
-  from, at = from + 8, at + 2
-  if event.window > 0 then event.mark_key, at = KEYS[at], at + 1 end
+  from, at = from + 7, at + 2
+  if event.flow == '' then event.received = now end
+  if event.window > 0 then
+    event.mark_key, event.fingerprint = KEYS[at], ARGV[from]
+    from, at = from + 1, at + 1
+  end
+  local keys = tonumber(ARGV[from])
+  from = from + 1
   if seen[event.id] or call('EXISTS', event.life_key) == 1 then
     event.verdict = {'again'}
   elseif event.mark_key then
-    local original = marked[event.mark_key] or call('GET', event.mark_key)
-    if original then event.verdict = {'duplicate', original} end
+    local mark = marked[event.mark_key] or call('GET', event.mark_key)
+    if mark then event.verdict = judge(event, mark) end
   end
   seen[event.id] = true
   for _ = 1, keys do
@@ -66,16 +85,27 @@ for index = 1, count do
     from, at = from + 2, at + 3
   end
   if not event.verdict then
-    if #event.keys == 0 then event.verdict = {'expired'}
-    elseif event.mark_key then marked[event.mark_key] = event.id end
+    if #event.keys == 0 then
+      event.verdict = {'expired'}
+    else
+      seq = seq + 1
+      event.seq = seq
+      if event.flow == '' then event.told = pack('>I6I6I7', now, event.expiry, seq) .. event.id end
+      if event.mark_key then
+        event.mark = event.flow == '' and event.fingerprint .. event.told or event.id
+        marked[event.mark_key] = event.mark
+      end
+    end
   end
   events[index] = event
 end
 
 -- Write -----------------------------------------------------------------------------------------
-local function write_life(event, status, until_, extra)
-  local life = '{"status":"' .. status .. '","flow":"' .. event.flow .. '","receivedAt":'
-    .. whole(event.received) .. ',"endedAt":' .. whole(now) .. extra .. '}'
+-- The record that RedisStore reads, and purge.lua: version status receivedAt now, flow and original
+-- each behind its length, then the references.
+local function write_life(event, status, until_, original, references)
+  local head = pack('>BBI6I6B', 1, STATUS[status], event.received, now, #event.flow)
+  local life = head .. event.flow .. pack('>B', #original) .. original .. references
   call('SET', event.life_key, life, 'PX', whole(until_ - now + LIFE_MS))
 end
 
@@ -112,28 +142,27 @@ local function write_reference(event, key)
   end
 end
 
-local results, written = {}, false
+local results = {}
 for index, event in ipairs(events) do
-  if not event.verdict then
-    seq = seq + 1
-    event.seq = seq
-    local head = pack('>BI6I6I7I4B', 1, event.received, now, seq, event.crc, #event.flow)
+  local verdict = event.verdict
+  if not verdict then
+    local head = pack('>BI6I6I7I4B', 1, event.received, now, event.seq, event.crc, #event.flow)
     call('SET', event.payload_key, head .. event.flow .. pack('>B', #event.type) .. event.type
       .. event.data, 'PX', whole(event.stays - now))
-    local names = {}
+    local references = {}
     for place, key in ipairs(event.keys) do
-      names[place] = '["' .. key.name .. '",' .. whole(key.expiry) .. ']'
+      references[place] = pack('>I6B', key.expiry, #key.name) .. key.name
       write_reference(event, key)
     end
-    write_life(event, 'stored', event.expiry, ',"keys":[' .. table.concat(names, ',') .. ']')
-    if event.mark_key then call('SET', event.mark_key, event.id, 'PX', whole(event.window)) end
-    event.verdict, written = {'stored', whole(now)}, true
-  elseif event.verdict[1] == 'duplicate' then
-    write_life(event, 'duplicate', now, ',"duplicateOf":"' .. event.verdict[2] .. '"')
-  elseif event.verdict[1] == 'expired' then
-    write_life(event, 'expired', now, '')
+    write_life(event, 'stored', event.expiry, '', table.concat(references))
+    if event.mark_key then call('SET', event.mark_key, event.mark, 'PX', whole(event.window)) end
+    verdict = {'stored', event.told}
+  elseif verdict[1] == 'duplicate' then
+    write_life(event, 'duplicate', now, verdict[2], '')
+  elseif verdict[1] == 'expired' then
+    write_life(event, 'expired', now, '', '')
   end
-  results[index] = event.verdict
+  results[index] = verdict
 end
-if written then call('SET', KEYS[1], whole(seq)) end
+if seq > last then call('SET', KEYS[1], whole(seq)) end
 return results

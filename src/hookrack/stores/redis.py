@@ -2,44 +2,63 @@
 
     {acct}:seq       STRING  last sequence; permanent
     {acct}:p:<eid>   STRING  header (version receivedAt storedAt seq crc32 flow contentType) + data
-    {acct}:l:<eid>   STRING  life, JSON; there = seen before; stays 24 h past the event's end
-    {acct}:d:<h16>   STRING  event id; stays for the dedupe window of (flow, dedupe id)
+    {acct}:l:<eid>   STRING  life: version status receivedAt storedAt flow original, and the keys
+                             that it is under, each with its expiry; there = seen before; stays
+                             until 24 h past its last expiry, purged or not
+    {acct}:d:<h16>   STRING  event id; stays for the dedupe window of (flow, dedupe id). Of a direct
+                             set: fingerprint storedAt expiry seq eid
     {acct}:k:<key>   ZSET    in order: score seq, member expiry receivedAt eid
     {acct}:o:<key>   ZSET    late arrivals: score seq, the same member
     {acct}:n:<key>   ZSET    late arrivals: score receivedAt, member expiry seq eid
-    {cfg}:epoch      STRING  random, made once; part of every cursor; permanent
+    {cfg}:epoch      STRING  random, made once; goes into every cursor; permanent
 
 Logical time ends at `expiry`, judged by the server's clock at every read; a key of Redis's own
-stays a little longer (the scripts' grace). Scripts stand beside this file, each with its contract.
+stays a little longer (the scripts' grace). Which payloads are referred to is never counted: a life
+names the keys. Scripts stand beside this file, each with its contract; `redis_codec.py` knows the
+bytes, `redis_newest.py` and `redis_history.py` read.
 """
 
 import asyncio
-import base64
 import random
+import re
 import secrets
-import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from hookrack._redis import Pipe, Script
-from hookrack.errors import Code, Unavailable
-from hookrack.model import Duplicate, Entry, Expired, Outcome, Placement, Stored, milliseconds
-from hookrack.telemetry import emit, log
+from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
+from hookrack.errors import Code, Rejected
+from hookrack.model import (
+    Duplicate,
+    Entry,
+    Event,
+    Expired,
+    Outcome,
+    Placement,
+    Stored,
+    milliseconds,
+)
+from hookrack.stores.redis_codec import (
+    Clock,
+    Keyspace,
+    decode_life,
+    decode_written,
+    fingerprint,
+    is_live,
+    mark_name,
+)
+from hookrack.stores.redis_history import History
+from hookrack.stores.redis_newest import Newest
 
 DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
-KEYS_PER_GET: Final = 64
-_TRIMS_PER_GET: Final = 64
-_HEADER: Final = struct.Struct(">B6s6s7sIB")
+_SCAN_COUNT: Final = 1_000
+_MEMBERS_PER_LOOK: Final = 1_000
 
 _PUT: Final = Script(Path(__file__).with_name("put.lua"))
-_GET: Final = Script(Path(__file__).with_name("get.lua"))
-_TRIM: Final = Script(Path(__file__).with_name("trim.lua"))
-
-Clock = Callable[[], int]
+_PURGE: Final = Script(Path(__file__).with_name("purge.lua"))
 
 
 class RedisStore:
@@ -47,10 +66,9 @@ class RedisStore:
 
     def __init__(self, pipe: Pipe, *, prefix: str, epoch: bytes, now: Clock | None = None) -> None:
         self._pipe = pipe
-        self._prefix = prefix
-        self._epoch = epoch
-        self._now = now
-        self._asked: dict[str, dict[str, asyncio.Future[Any]]] = {}
+        self._space = Keyspace(prefix, epoch, now)
+        self._newest = Newest(pipe, self._space)
+        self._history = History(pipe, self._space)
 
     @classmethod
     async def open(cls, pipe: Pipe, *, prefix: str, now: Clock | None = None) -> "RedisStore":
@@ -64,94 +82,121 @@ class RedisStore:
 
     async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
         """See `ports.Store`."""
-        keys: list[bytes | str] = [f"{self._tag(account)}seq"]
-        args: list[bytes | str | int] = [self._clock(), random.getrandbits(32), len(placements)]
-        for placement in placements:
-            self._add(account, placement, keys, args)
-        replies = await _PUT.run(self._pipe, keys, args)
+        replies = await _PUT.run(self._pipe, *self._put_call(account, placements))
         return [
             _outcome(placement, reply) for placement, reply in zip(placements, replies, strict=True)
         ]
 
-    def _add(
+    async def set_direct(self, account: str, direct: DirectSet) -> Written:
+        """See `ports.Store`."""
+        mark = b"" if direct.dedupe_id is None else fingerprint(direct)
+        call = self._put_call(account, [_placement(account, direct)], mark=mark)
+        ((verdict, *told),) = await _PUT.run(self._pipe, *call)
+        if verdict == b"conflict":
+            detail = "This id was used before, for other data, keys or content type."
+            raise Rejected(Code.ID_CONFLICT, detail)
+        if verdict == b"again":
+            raise Rejected(Code.ID_CONFLICT, "This event id is taken.")
+        realm, again = self._space.realm(account), verdict == b"first"
+        return decode_written(account, direct, realm=realm, told=told[0], again=again)
+
+    def _put_call(
+        self, account: str, placements: Sequence[Placement], *, mark: bytes = b""
+    ) -> tuple[list[bytes | str], list[bytes | str | int]]:
+        """Keys and arguments of put.lua; `mark`: what a dedupe id stands for besides the event."""
+        tag = self._space.tag(account)
+        keys: list[bytes | str] = [f"{tag}seq"]
+        args: list[bytes | str | int] = []
+        args += (self._space.clock(), random.getrandbits(32), len(placements))
+        for placement in placements:
+            event = placement.event
+            keys += (f"{tag}p:{event.id}", f"{tag}l:{event.id}")
+            args += (event.id, event.received_at, event.flow, event.content_type)
+            args += (zlib.crc32(event.data), event.data)
+            if event.dedupe_id is None:
+                args += (0, len(placement.keys))
+            else:
+                keys.append(f"{tag}d:{mark_name(event.flow, event.dedupe_id)}")
+                args += (milliseconds(DEDUPE_WINDOW), mark, len(placement.keys))
+            for key, ttl in placement.keys:
+                keys += (f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}n:{key}")
+                args += (key, milliseconds(ttl))
+        return keys, args
+
+    def get(self, account: str, key: str) -> Coroutine[Any, Any, Entry | None]:
+        """See `ports.Store`; hot, so without a frame of its own."""
+        return self._newest.one(account, key)
+
+    async def get_many(self, account: str, keys: Sequence[str], *, max_bytes: int) -> Found:
+        """See `ports.Store`."""
+        return await self._newest.many(account, keys, max_bytes=max_bytes)
+
+    async def history(
         self,
         account: str,
-        placement: Placement,
-        keys: list[bytes | str],
-        args: list[bytes | str | int],
-    ) -> None:
-        event, tag = placement.event, self._tag(account)
-        keys += (f"{tag}p:{event.id}", f"{tag}l:{event.id}")
-        window = 0
-        if event.dedupe_id is not None:
-            window = milliseconds(DEDUPE_WINDOW)
-            keys.append(f"{tag}d:{_digest(event.flow, event.dedupe_id)}")
-        args += (event.id, event.received_at, event.flow, event.content_type)
-        args += (zlib.crc32(event.data), event.data, window, len(placement.keys))
-        for key, ttl in placement.keys:
-            keys += (f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}n:{key}")
-            args += (key, milliseconds(ttl))
-
-    async def get(self, account: str, key: str) -> Entry | None:
-        """See `ports.Store`; what is asked for in one loop tick is one command per account."""
-        for _ in range(_TRIMS_PER_GET):
-            found = await self._ask(account, key)
-            if found != b"trim":
-                return self._entry(account, key, found) if found else None
-            tag = self._tag(account)
-            sets = [f"{tag}k:{key}", f"{tag}n:{key}"]
-            await _TRIM.run(self._pipe, sets, [self._clock(), f"{tag}p:"])
-        raise Unavailable(Code.STORE_UNAVAILABLE, "Too many expired entries stand before it.")
-
-    async def _ask(self, account: str, key: str) -> Any:  # noqa: ANN401 - a reply
-        """Join the next get of this account; the same key asked twice is one look."""
-        asked = self._asked.get(account)
-        if asked is None or (key not in asked and len(asked) >= KEYS_PER_GET):
-            asked = self._asked[account] = {}
-            loop = asyncio.get_running_loop()
-            task = loop.create_task(self._fetch(account, asked))
-            task.add_done_callback(_retrieve)
-        future = asked.get(key)
-        if future is None:
-            future = asked[key] = asyncio.get_running_loop().create_future()
-            future.add_done_callback(_retrieve)
-        return await asyncio.shield(future)
-
-    async def _fetch(self, account: str, asked: dict[str, asyncio.Future[Any]]) -> None:
-        if self._asked.get(account) is asked:
-            del self._asked[account]
-        tag = self._tag(account)
-        sets = [f"{tag}{kind}:{key}" for key in asked for kind in ("k", "n")]
-        try:
-            replies = await _GET.run(self._pipe, sets, [self._clock(), f"{tag}p:"])
-        except BaseException as exc:
-            for future in asked.values():
-                future.set_exception(exc)
-            raise
-        for future, reply in zip(asked.values(), replies, strict=True):
-            future.set_result(reply)
-
-    def _entry(self, account: str, key: str, found: list[Any]) -> Entry | None:
-        expiry, payload, event_id = found
-        version, received, stored, seq, crc, flow_size = _HEADER.unpack_from(payload)
-        flow_end = _HEADER.size + flow_size
-        type_end = flow_end + 1 + payload[flow_end]
-        data = payload[type_end:]
-        if version != 1 or zlib.crc32(data) != crc:
-            emit(log.PAYLOAD_CORRUPT, account=account, key=key, eventId=event_id.decode())
-            raise Unavailable(Code.STORE_UNAVAILABLE, "The stored payload fails its checksum.")
-        return Entry(
-            event_id=event_id.decode(),
-            webhook_key=key,
-            account=account,
-            flow=payload[_HEADER.size : flow_end].decode() or None,
-            received_at=int.from_bytes(received, "big"),
-            stored_at=int.from_bytes(stored, "big"),
-            expires_at=int(expiry),
-            cursor=base64.urlsafe_b64encode(self._epoch + seq).rstrip(b"=").decode(),
-            content_type=payload[flow_end + 1 : type_end].decode(),
-            data=data,
+        key: str,
+        *,
+        after: str | None = None,
+        since: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """See `ports.Store`."""
+        return await self._history.page(
+            account, key, after=after, since=since, limit=limit, max_bytes=max_bytes
         )
+
+    async def delete(self, account: str, key: str, *, event_id: str | None = None) -> int:
+        """See `ports.Store`; a page at a time, up to what was stored last when it began."""
+        tag = self._space.tag(account)
+        sets = [*(f"{tag}{kind}:{key}" for kind in ("k", "o", "n")), f"{tag}seq"]
+        purged, upto, more = 0, b"", 1
+        while more:  # each call takes what is there, and nothing is added below `upto`
+            args = [self._space.clock(), f"{tag}p:", f"{tag}l:", key, event_id or "", upto]
+            taken, upto, more = await _PURGE.run(self._pipe, sets, args)
+            purged += taken
+        return purged
+
+    async def life(self, account: str, event_id: str) -> Life | None:
+        """See `ports.Store`."""
+        name = f"{self._space.tag(account)}l:{event_id}"
+        raw, now = await asyncio.gather(self._pipe.call(b"GET", name), self._time())
+        return decode_life(account, event_id, raw=raw, now=now) if raw else None
+
+    async def _time(self) -> int:
+        """The store's clock."""
+        if self._space.now:
+            return self._space.now()
+        seconds, micros = await self._pipe.call(b"TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def purge_account(self, account: str) -> AccountPurge:
+        """See `ports.Store`; looks at every name in the store, a page at a time."""
+        tag = self._space.tag(account).encode()
+        pattern = re.sub(rb"([*?\[\\])", rb"\\\1", tag) + b"*"
+        now, at, entries, events = await self._time(), b"0", 0, 0
+        while True:  # SCAN ends by itself
+            at, names = await self._pipe.call(b"SCAN", at, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
+            for name in names:
+                kind = name[len(tag) :][:2]
+                events += kind == b"p:"
+                entries += await self._count_live(name, now) if kind in (b"k:", b"o:") else 0
+            gone = [name for name in names if name != tag + b"seq"]
+            if gone:
+                await self._pipe.call(b"UNLINK", *gone)
+            if at == b"0":
+                return AccountPurge(entries, events)
+
+    async def _count_live(self, name: bytes, now: int) -> int:
+        """How many references of a set have time left."""
+        live = place = 0
+        while True:
+            last = place + _MEMBERS_PER_LOOK - 1
+            members = await self._pipe.call(b"ZRANGE", name, place, last)
+            live += sum(is_live(member, now) for member in members)
+            place += len(members)
+            if len(members) < _MEMBERS_PER_LOOK:
+                return live
 
     async def ping(self) -> None:
         """See `ports.Store`."""
@@ -161,21 +206,19 @@ class RedisStore:
         """See `ports.Store`."""
         await self._pipe.close()
 
-    def _tag(self, account: str) -> str:
-        return f"{self._prefix}{{{account}}}:"
 
-    def _clock(self) -> int | bytes:
-        return self._now() if self._now else b""
-
-
-def _retrieve(done: "asyncio.Future[Any]") -> None:
-    """Look at the exception, so that one which nobody waits for isn't reported as forgotten."""
-    if not done.cancelled():
-        done.exception()
-
-
-def _digest(flow: str, dedupe_id: str) -> str:
-    return blake2b(f"{flow}\0{dedupe_id}".encode(), digest_size=16).hexdigest()
+def _placement(account: str, direct: DirectSet) -> Placement:
+    """A direct set as put.lua takes it: no flow, and received when it is stored."""
+    event = Event(
+        id=direct.event_id,
+        account=account,
+        flow="",
+        received_at=0,
+        content_type=direct.content_type,
+        data=direct.data,
+        dedupe_id=direct.dedupe_id,
+    )
+    return Placement(event, tuple((key, direct.ttl) for key in direct.keys))
 
 
 def _outcome(placement: Placement, reply: list[bytes]) -> Outcome:

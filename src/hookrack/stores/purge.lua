@@ -1,0 +1,99 @@
+-- purge: take one event, or a page of all there are, from under one key of one account.
+--
+-- KEYS  k, o, n of the key, {acct}:seq
+-- ARGV  now (ms, "" = the server's clock), what the names of payload keys begin with, and those of
+--       lives, the key, event id ("" = all), the last sequence to take ("" = the account's last)
+-- ->    {how many live entries were taken, the last sequence to take, 1 = there may be more}
+--
+-- An event's life lists the keys that it is under. What is purged leaves that list; the payload
+-- goes, and the life says purged, when no key with time left remains. The life keeps its time to
+-- live, so that a redelivery finds it for as long as the event could have been stored again.
+-- The first write of every step takes no memory, so that a full server lets itself be purged.
+
+local PAGE, LIFE_BYTES = 256, 262144   -- references, and bytes of lives, in one call
+local STORED, PURGED = 1, 4
+local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local payloads, lives, key, id = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local purged, life_bytes = 0, 0
+
+-- Where the references begin in a life: behind flow and original, each behind its length.
+local function references_from(life)
+  local at = 15
+  for _ = 1, 2 do at = at + 1 + string.byte(life, at) end
+  return at
+end
+
+-- This key among a life's references: {expiry, from, to}, false where it isn't; whether another
+-- one has time left.
+local function look_up(life)
+  local at, own, alive = references_from(life), false, false
+  while at <= #life and not (own and alive) do
+    local expiry, size = unpack_('>I6B', life, at)
+    local to = at + 6 + size
+    if size == #key and string.sub(life, at + 7, to) == key then
+      own = {expiry, at, to}
+    else
+      alive = alive or expiry > now
+    end
+    at = to + 1
+  end
+  return own, alive
+end
+
+local function forget(event_id)
+  local name = lives .. event_id
+  local life = call('GET', name)
+  local own, alive = false, false
+  if life then own, alive = look_up(life) end
+  if not own then return end
+  life_bytes = life_bytes + #life
+  if alive then
+    life = string.sub(life, 1, own[2] - 1) .. string.sub(life, own[3] + 1)
+  else
+    call('UNLINK', payloads .. event_id)
+    local head = string.sub(life, 3, references_from(life) - 1)
+    life = string.sub(life, 1, 1) .. pack('B', PURGED) .. head
+  end
+  call('SET', name, life, 'KEEPTTL')
+end
+
+-- Take one reference; dead ones go as well, and count for nothing.
+local function take(set, member, seq)
+  local expiry, event_id = unpack_('>I6', member), string.sub(member, 13)
+  call('ZREM', set, member)
+  if set == KEYS[2] then call('ZREM', KEYS[3], pack('>I6I7', expiry, seq) .. event_id) end
+  if expiry > now and call('EXISTS', payloads .. event_id) == 1 then
+    purged = purged + 1
+    forget(event_id)
+  end
+end
+
+if id ~= '' then
+  local life = call('GET', lives .. id)
+  if not life or string.byte(life, 2) ~= STORED then return {0, '0', 0} end
+  local own = look_up(life)
+  if not own then return {0, '0', 0} end
+  local member = pack('>I6', own[1]) .. string.sub(life, 3, 8) .. id
+  for place = 1, 2 do
+    local seq = call('ZSCORE', KEYS[place], member)
+    if seq then take(KEYS[place], member, tonumber(seq)) end
+  end
+  return {purged, '0', 0}
+end
+
+local upto = ARGV[6] ~= '' and ARGV[6] or call('GET', KEYS[4]) or '0'
+for place = 1, 2 do
+  local found = call('ZRANGEBYSCORE', KEYS[place], '-inf', upto, 'WITHSCORES', 'LIMIT', 0, PAGE)
+  for at = 1, #found, 2 do
+    take(KEYS[place], found[at], tonumber(found[at + 1]))
+    if life_bytes > LIFE_BYTES then return {purged, upto, 1} end
+  end
+  if #found == 2 * PAGE then return {purged, upto, 1} end
+end
+return {purged, upto, 0}
