@@ -25,6 +25,7 @@ from hookrack.engine import find_server
 
 ACCOUNT: Final = "bench"
 SECRET: Final = "bench-3fB7qLz9"  # noqa: S105 - guards nothing
+_SECRET_KEY: Final = "bench-" + 32 * "0"  # one is asked for beside a store of one's own
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _QUEUE: Final = "hr1:{q}:s:"
@@ -127,8 +128,9 @@ def hookrack(
     if store:
         command += ["--store", store, "--store-accept-loss", accept_loss]
     began = time.perf_counter()
-    with _process(command, log=data_dir.with_name(f"{data_dir.name}.log")) as process:
-        _read_until(process, b"ready")
+    log = data_dir.with_name(f"{data_dir.name}.log")
+    with _process(command, log=log) as process:
+        _read_until(process, b"ready", log=log)
         ready = time.perf_counter() - began
         address = json.loads((data_dir / "server.json").read_text(encoding="utf-8"))
         token = (data_dir / "admin-token").read_text(encoding="ascii").strip()
@@ -175,7 +177,7 @@ def reference(name: str, *, socket: Path | None = None) -> Iterator[tuple[int, i
     command = [sys.executable, "-m", "bench.references", name]
     command += [str(socket)] if socket else []
     with folder() as path, _process(command, log=path / "log") as process:
-        port = int(_read_until(process, b"port ").split()[1])
+        port = int(_read_until(process, b"port ", log=path / "log").split()[1])
         pin(process.pid, "server")
         yield port, process.pid
 
@@ -193,13 +195,11 @@ def _asked(socket: Path) -> Iterator[Engine]:
 @contextmanager
 def _process(command: Sequence[str], *, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     environ = {name: value for name, value in os.environ.items() if name[:9] != "HOOKRACK_"}
+    environ["HOOKRACK_SECRET_KEY"] = _SECRET_KEY
     with log.open("ab") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environ)
     try:
         yield process
-    except StartError as exc:
-        said = log.read_text(encoding="utf-8", errors="replace").strip()
-        raise StartError(f"{exc}: {said[-300:]}") from exc
     finally:
         process.terminate()
         try:
@@ -211,10 +211,11 @@ def _process(command: Sequence[str], *, log: Path) -> Iterator["subprocess.Popen
             process.stdout.close()
 
 
-def _read_until(process: "subprocess.Popen[bytes]", mark: bytes) -> bytes:
+def _read_until(process: "subprocess.Popen[bytes]", mark: bytes, *, log: Path) -> bytes:
     """The first line of its output that begins with `mark`. Raises: StartError."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith(mark):
             return line
-    raise StartError("it ended before it was ready")
+    said = log.read_text(encoding="utf-8", errors="replace").strip()
+    raise StartError(f"it ended before it was ready: {said[-300:]}")

@@ -55,11 +55,12 @@ def find_engine(kind: str) -> Server:
     return inspect_server(Path(path))
 
 
-def hookrack(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def hookrack(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command line once."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HOOKRACK_")}
     return subprocess.run(
         [sys.executable, "-m", "hookrack", *words],
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=30,

@@ -134,14 +134,21 @@ class Tokens:
 
         Raises: as `identify`; Rejected (`ACCOUNT_REQUIRED`, `ACCOUNT_UNKNOWN`).
         """
-        token = self.identify(authorization, scope)
-        if account is None:
-            if token.accounts is None or len(token.accounts) != 1:
-                raise Rejected(Code.ACCOUNT_REQUIRED, "This token is for several accounts.")
-            return token.accounts[0]
-        if not is_name(account) or not token.covers(account):
-            raise Rejected(Code.ACCOUNT_UNKNOWN, "There is no such account for this token.")
-        return account
+        return pick_account(self.identify(authorization, scope), account)
+
+
+def pick_account(token: Token, named: str | None) -> str:
+    """The account of a call: the token's, or of several the one that the header names.
+
+    Raises: Rejected (`ACCOUNT_REQUIRED`, `ACCOUNT_UNKNOWN`).
+    """
+    if named is None:
+        if token.accounts is None or len(token.accounts) != 1:
+            raise Rejected(Code.ACCOUNT_REQUIRED, "This token is for several accounts.")
+        return token.accounts[0]
+    if not is_name(named) or not token.covers(named):
+        raise Rejected(Code.ACCOUNT_UNKNOWN, "There is no such account for this token.")
+    return named
 
 
 def _digest(token: bytes, pepper: bytes) -> str:

@@ -79,6 +79,22 @@ def test_apply_drops_only_with_prune(run: Run, tmp_path: Path) -> None:
     assert "payments" not in good(run("export"))
 
 
+def test_what_is_set_is_got(short_dir: Path) -> None:
+    """`set` stores standard input under a key, `get` prints it; each starts the store by itself."""
+    data, words = short_dir / "d", ("--account", "acme")
+    good(hookrack(data, "apply", str(EXAMPLE)))
+    environ = os.environ | {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY}
+    command = [sys.executable, "-m", "hookrack", "set", "erp", *words, "--ttl", "1h"]
+    made = subprocess.run(
+        [*command, "--data-dir", str(data)], input=b'{"n":  1}', capture_output=True, env=environ,
+        check=True,
+    )  # fmt: skip
+    entry = json.loads(made.stdout)
+    assert (entry["webhookKey"], entry["flow"]) == ("erp", None)
+    assert good(hookrack(data, "get", "erp", "--raw", *words)) == '{"n":  1}'
+    assert hookrack(data, "get", "nothing", *words).returncode == 1
+
+
 def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
     """A token is shown once, listed without its text, and gone when revoked."""
     made = json.loads(good(run("token", "create", "erp", "--account", "acme", "--scope", "read")))

@@ -135,7 +135,7 @@ async def test_unknown_queries_are_refused(client: httpx.AsyncClient) -> None:
 async def test_other_methods_and_addresses_are_refused(client: httpx.AsyncClient) -> None:
     """What isn't there says so."""
     refused(await client.delete("/v1/keys/deploys"), 405, "METHOD_NOT_ALLOWED")
-    refused(await client.get("/v1/keys/deploys/events"), 404, "NOT_FOUND")
+    refused(await client.get("/v1/keys/deploys/lease"), 404, "NOT_FOUND")
     refused(await client.get("/nothing"), 404, "NOT_FOUND")
 
 

@@ -14,6 +14,7 @@ from hookrack.entrypoints.cli.dead_letters import dead_letters
 from hookrack.entrypoints.cli.doctor import doctor
 from hookrack.entrypoints.cli.get import get
 from hookrack.entrypoints.cli.serve import serve
+from hookrack.entrypoints.cli.set import set_
 from hookrack.entrypoints.cli.token import token
 from hookrack.errors import CATALOGUE, CodedError, ConfigError, HookrackError
 
@@ -26,7 +27,7 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-for _command in (serve, check, apply, export, get, dead_letters, token, doctor):
+for _command in (serve, check, apply, export, get, set_, dead_letters, token, doctor):
     cli.add_command(_command)
 
 

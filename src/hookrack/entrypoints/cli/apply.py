@@ -68,6 +68,9 @@ async def _prune(api: Api, wanted: Configuration) -> list[str]:
                 address = f"{account['account']}/flows/{flow['flow']}"
                 await api.ask("DELETE", f"/v1/accounts/{address}")
                 done.append(f"dropped {address}")
+        if keep is None and account["owner"] == "api":
+            await api.ask("DELETE", f"/v1/accounts/{account['account']}")
+            done.append(f"dropped {account['account']}")
     return done
 
 

@@ -9,8 +9,7 @@ import orjson
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import JSON, Gone, Receive, Scope, Send, answer
 from hookrack.entrypoints.http.ingest import ingest
-from hookrack.entrypoints.http.keys import PREFIX as KEYS_PREFIX
-from hookrack.entrypoints.http.keys import get_key
+from hookrack.entrypoints.http.keys import get_key, is_get_by_key
 from hookrack.entrypoints.http.problems import problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
@@ -35,7 +34,8 @@ class Front:
         if scope["type"] != "http":
             return
         try:
-            await self._route(scope["path"])(self._app, scope, receive, send)
+            route = self._route(scope["path"], scope["method"])
+            await route(self._app, scope, receive, send)
         except CodedError as exc:
             _log(scope, exc)
             await answer(send, *problem(exc))
@@ -45,10 +45,10 @@ class Front:
             emit(log.REQUEST_FAILED, exc_info=exc, route=_shown(scope["path"]))
             await answer(send, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
 
-    def _route(self, path: str) -> _Route:
+    def _route(self, path: str, method: str) -> _Route:
         if self._edge and path.startswith("/in/"):
             return ingest
-        if self._api and path.startswith(KEYS_PREFIX):
+        if self._api and is_get_by_key(path, method):
             return get_key
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
             return self._rest

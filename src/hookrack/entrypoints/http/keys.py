@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import JSON, Header, Receive, Scope, Send, answer, header
-from hookrack.entrypoints.http.problems import method_not_allowed
 from hookrack.errors import Code, Rejected
 from hookrack.model import encode_entry
 from hookrack.pipeline import read
@@ -19,14 +18,14 @@ _GUARDS: Final[tuple[Header, ...]] = (
 )
 
 
+def is_get_by_key(path: str, method: str) -> bool:
+    """Whether this is the hot call; the others below the same address are the framework's."""
+    return method in ("GET", "HEAD") and path.startswith(PREFIX) and "/" not in path[len(PREFIX) :]
+
+
 async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> None:
     """Answer one get. Raises: Rejected, Unavailable."""
     key = scope["path"][len(PREFIX) :]
-    if "/" in key:
-        raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
-    if scope["method"] not in ("GET", "HEAD"):
-        await answer(send, *method_not_allowed("GET", "HEAD"))
-        return
     account = app.tokens.authorize(
         header(scope, b"authorization"), header(scope, b"hookrack-account")
     )

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, tokens
+from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
@@ -34,6 +34,7 @@ def open_api(app: App) -> FastAPI:
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
     api.state.app = app
+    api.include_router(entries.router)
     api.include_router(accounts.router)
     api.include_router(tokens.router)
     api.include_router(dead_letters.router)

@@ -17,7 +17,9 @@ from hookrack.flows import (
     read_account,
     read_flow,
 )
+from hookrack.letters import discard
 from hookrack.model import is_name
+from hookrack.ports import LetterFilter
 from hookrack.tokens import Token
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts and flows"])
@@ -48,6 +50,25 @@ async def put_account(
         response.status_code = 201
     await app.live.put_account(read_account(account, fields, flows=there.flows if there else {}))
     return _shown(app, _account(app, token, account))
+
+
+@router.delete("/{account}")
+async def delete_account(*, account: str, app: Served, token: Admin) -> dict[str, int]:
+    """Forget an account with its flows, entries, dead letters, and the tokens for it alone.
+
+    What is queued still becomes dead letters, since nothing says any more where it belongs.
+    """
+    _account(app, token, account)
+    tokens = sum(each.accounts == (account,) for each in app.tokens.by_digest.values())
+    await app.live.drop_account(account)
+    letters = await discard(LetterFilter(accounts=frozenset({account})), letters=app.letters)
+    purged = await app.store.purge_account(account)
+    return {
+        "entries": purged.entries,
+        "events": purged.events,
+        "deadLetters": letters,
+        "tokens": tokens,
+    }
 
 
 @router.get("/{account}/flows")

@@ -6,7 +6,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
 
 from hookrack.app import App
-from hookrack.tokens import Scope, Token
+from hookrack.tokens import Scope, Token, pick_account
 
 _bearer = HTTPBearer(auto_error=False, description="A token with the scope of the call.")
 
@@ -38,3 +38,10 @@ class Caller:
 
 
 Admin = Annotated[Token, Depends(Caller("admin"))]
+Reader = Annotated[Token, Depends(Caller("read"))]
+Writer = Annotated[Token, Depends(Caller("write"))]
+
+
+def account_of(token: Token, request: Request) -> str:
+    """The account that a call is for. Raises: Rejected (`ACCOUNT_REQUIRED`, `ACCOUNT_UNKNOWN`)."""
+    return pick_account(token, request.headers.get("hookrack-account"))

@@ -1,0 +1,256 @@
+"""Set, get, history, purge, and the life of an event."""
+
+import time
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hookrack import pipeline
+from hookrack.entries import Life, Written
+from hookrack.entrypoints.http.api.caller import Reader, Served, Writer, account_of
+from hookrack.entrypoints.http.exchange import Receive, Scope, Send, read_body
+from hookrack.entrypoints.http.keys import get_key
+from hookrack.errors import CATALOGUE, Code, Rejected
+from hookrack.flows import LARGEST_BODY_BYTES, Account
+from hookrack.jsontext import find_json_fault, split_members
+from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
+
+router = APIRouter(prefix="/v1", tags=["set and get"])
+_NOT_YET: Final = "Waiting for an entry comes with a later version."
+_DATA: Final[dict[str, Any]] = {"requestBody": {"description": "The data", "required": True}}
+_SET: Final[dict[str, Any]] = {
+    "requestBody": {
+        "description": "keys (1 to 1,000), data (kept as written), ttl and id (both optional)",
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+
+
+class Keys(BaseModel):
+    """The keys to get."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    keys: list[str]
+
+
+class Listed(BaseModel):
+    """A page of history."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    after: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    wait: int | None = None
+
+
+class Hot(Response):
+    """The answer of the hot route, which serves this address ahead of the framework."""
+
+    def __init__(self, app: Any) -> None:  # noqa: ANN401 - the app of this process
+        super().__init__()
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it there."""
+        await get_key(self._app, scope, receive, send)
+
+
+@router.get("/keys/{key}", response_class=Response)
+async def get_newest(*, key: str, app: Served, token: Reader) -> Response:
+    """The newest live entry; If-None-Match gives 304, ?raw=true the data alone."""
+    del key, token
+    return Hot(app)
+
+
+@router.put("/keys/{key}", status_code=201, response_class=Response, openapi_extra=_DATA)
+async def put_key(
+    *,
+    key: str,
+    request: Request,
+    app: Served,
+    token: Writer,
+    hookrack_ttl: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Set: the body becomes an event under this key."""
+    account = _account(app, account_of(token, request))
+    pipeline.check_key(key)
+    data = await read_body(request.scope, request.receive, limit=LARGEST_BODY_BYTES)
+    app.headroom.check_set(len(data))
+    written = await pipeline.write(
+        account,
+        [key],
+        store=app.store,
+        now=time.time_ns() // 1_000_000,
+        data=data,
+        content_type=request.headers.get("content-type", JSON_TYPE),
+        ttl=_ttl(hookrack_ttl),
+    )
+    return _json(encode_entry(written.entries[0], with_data=False), status=201)
+
+
+@router.post("/set", status_code=201, response_class=Response, openapi_extra=_SET)
+async def set_many(*, request: Request, app: Served, token: Writer) -> Response:
+    """One payload under many keys, all or none. With the same `id` again: 200 and the first one."""
+    account = _account(app, account_of(token, request))
+    body = await read_body(request.scope, request.receive, limit=LARGEST_BODY_BYTES)
+    members = _members(body)
+    app.headroom.check_set(len(body))
+    written = await pipeline.write(
+        account,
+        _keys(members),
+        store=app.store,
+        now=time.time_ns() // 1_000_000,
+        data=members["data"],
+        content_type=JSON_TYPE,
+        ttl=_ttl(orjson.loads(members["ttl"])) if "ttl" in members else None,
+        dedupe_id=_dedupe_id(members),
+    )
+    return _json(_written_json(written), status=200 if written.again else 201)
+
+
+@router.post("/get", response_class=Response)
+async def get_many(*, wanted: Keys, request: Request, app: Served, token: Reader) -> Response:
+    """The newest live entry, or null, of each of 1 to 1,000 keys, in one round trip."""
+    account = account_of(token, request)
+    found = await pipeline.read_many(account, wanted.keys, store=app.store)
+    entries = b",".join(
+        b"%b:%b" % (orjson.dumps(key), encode_entry(entry) if entry else b"null")
+        for key, entry in found.entries.items()
+    )
+    return _json(b'{"entries":{%b},"omitted":%b}' % (entries, orjson.dumps(list(found.omitted))))
+
+
+@router.get("/keys/{key}/events", response_class=Response)
+async def get_history(
+    *, key: str, wanted: Annotated[Listed, Query()], request: Request, app: Served, token: Reader
+) -> Response:
+    """Entries in storing order after the cursor; without `after` from the oldest live one."""
+    if wanted.wait is not None:
+        raise Rejected(Code.NOT_YET, _NOT_YET)
+    page = await pipeline.history(
+        account_of(token, request),
+        key,
+        store=app.store,
+        after=wanted.after,
+        since=None if wanted.since is None else int(wanted.since.timestamp() * 1000),
+        limit=wanted.limit,
+    )
+    entries = b",".join(encode_entry(entry) for entry in page.entries)
+    told = orjson.dumps({"cursor": page.cursor, "more": page.more})[1:]
+    return _json(b'{"entries":[%b],%b' % (entries, told))
+
+
+@router.delete("/keys/{key}/events/{event_id}")
+async def purge_one(
+    *, key: str, event_id: str, request: Request, app: Served, token: Writer
+) -> dict[str, int]:
+    """Purge one event from under a key; under its other keys it remains."""
+    account = account_of(token, request)
+    purged = await pipeline.purge(account, key, store=app.store, event_id=event_id)
+    return {"purged": purged}
+
+
+@router.delete("/keys/{key}/events")
+async def purge_all(*, key: str, request: Request, app: Served, token: Writer) -> dict[str, int]:
+    """Purge all that is under a key."""
+    account = account_of(token, request)
+    return {"purged": await pipeline.purge(account, key, store=app.store)}
+
+
+@router.get("/events/{event_id}")
+async def get_event(*, event_id: str, request: Request, app: Served, token: Reader) -> JSONResponse:
+    """An event's life: where it is, or what became of it."""
+    account = account_of(token, request)
+    try:
+        return JSONResponse(_life(await pipeline.life(account, event_id, store=app.store)))
+    except Rejected:
+        where = await app.queue.find(account, event_id)
+        if where is None:
+            raise
+    if where == "queued":
+        return JSONResponse({"eventId": event_id, "account": account, "status": "queued"})
+    letter = await app.letters.get(event_id)
+    shown = {"eventId": event_id, "account": account, "status": "deadLetter"}
+    if letter is not None and letter.account == account:
+        shown |= {"flow": str(letter.flow), "reason": letter.reason}
+    return JSONResponse(shown)
+
+
+def _account(app: Any, name: str) -> Account:  # noqa: ANN401 - the app of this process
+    found: Account | None = app.configuration.accounts.get(name)
+    if found is None:
+        raise Rejected(Code.ACCOUNT_UNKNOWN, f"There is no account {name}.")
+    return found
+
+
+def _ttl(value: object) -> timedelta | None:
+    """Raises: Rejected (`TTL_INVALID`)."""
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as exc:
+        raise Rejected(Code.TTL_INVALID, f"{CATALOGUE[Code.TTL_INVALID].title}: {exc}.") from exc
+
+
+def _members(body: bytes) -> dict[str, bytes]:
+    """The members of a set, `data` as it was written. Raises: Rejected."""
+    if fault := find_json_fault(body):
+        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
+    try:
+        members = split_members(body)
+    except ValueError as exc:
+        raise Rejected(Code.QUERY_INVALID, f"The body is no set: {exc}.") from exc
+    if unknown := set(members) - {"keys", "data", "ttl", "id"}:
+        raise Rejected(Code.QUERY_INVALID, f"Unknown here: {', '.join(sorted(unknown))[:200]}.")
+    if "data" not in members or "keys" not in members:
+        raise Rejected(Code.QUERY_INVALID, "A set needs keys and data.")
+    return members
+
+
+def _keys(members: dict[str, bytes]) -> list[str]:
+    keys = orjson.loads(members["keys"])
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise Rejected(Code.KEYS_INVALID, CATALOGUE[Code.KEYS_INVALID].mend)
+    return keys
+
+
+def _dedupe_id(members: dict[str, bytes]) -> str | None:
+    found = orjson.loads(members.get("id", b"null"))
+    if found is None or (isinstance(found, str) and 1 <= len(found) <= 1_024):
+        return found
+    raise Rejected(Code.QUERY_INVALID, "id is a text of 1 to 1,024 characters.")
+
+
+def _written_json(written: Written) -> bytes:
+    entries = b",".join(encode_entry(each, with_data=False) for each in written.entries)
+    event_id = orjson.dumps(written.entries[0].event_id) if written.entries else b"null"
+    return b'{"eventId":%b,"entries":[%b]}' % (event_id, entries)
+
+
+def _life(life: Life) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "eventId": life.event_id,
+        "account": life.account,
+        "flow": life.flow,
+        "status": life.status.value,
+        "receivedAt": format_time(life.received_at),
+    }
+    if life.stored_at is not None:
+        shown["storedAt"] = format_time(life.stored_at)
+    if life.keys:
+        shown["keys"] = [{"key": key, "expiresAt": format_time(end)} for key, end in life.keys]
+    if life.duplicate_of is not None:
+        shown["duplicateOf"] = life.duplicate_of
+    return shown
+
+
+def _json(body: bytes, *, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")
