@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos bench lock clean
+.PHONY: all setup run check fmt test chaos bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -41,6 +41,10 @@ chaos: setup
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)
+
+# Writes docs/reference/ anew from the code; a test says when that is due.
+docs: setup
+	$(BIN)/python -m docs.generate
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

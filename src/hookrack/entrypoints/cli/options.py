@@ -12,13 +12,13 @@ from hookrack.settings import Documented, Settings, documented_settings, load_se
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # What stands on a command line can be read by every user of the machine.
-_NEVER_OPTIONS: Final = frozenset({"admin_token", "secret_key"})
+NEVER_OPTIONS: Final = frozenset({"admin_token", "secret_key"})
 
 
 def settings_options(command: _Command) -> _Command:
     """Give a command an option for each setting; the values come as keyword arguments."""
     for row in reversed(documented_settings()):
-        if row.field not in _NEVER_OPTIONS:
+        if row.field not in NEVER_OPTIONS:
             command = _option(row)(command)
     return command
 

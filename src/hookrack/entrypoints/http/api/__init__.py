@@ -1,6 +1,7 @@
 """The Set/Get API but for its one hot call: routes on FastAPI, loaded by processes that serve it.
 
-`open_api` makes the application; each file beside this one holds the routes of one noun.
+`open_api` makes the application, `describe_api` one that only tells its routes;
+each file beside this one holds the routes of one noun.
 """
 
 from typing import Any, Final
@@ -25,6 +26,13 @@ _ABOUT: Final = (
 
 def open_api(app: App) -> FastAPI:
     """The application for this process."""
+    api = describe_api()
+    api.state.app = app
+    return api
+
+
+def describe_api() -> FastAPI:
+    """The routes without an app behind them: enough for the OpenAPI document."""
     api = FastAPI(
         title="hookrack",
         version=__version__,
@@ -33,7 +41,6 @@ def open_api(app: App) -> FastAPI:
         redoc_url=None,
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
-    api.state.app = app
     api.include_router(entries.router)
     api.include_router(accounts.router)
     api.include_router(tokens.router)

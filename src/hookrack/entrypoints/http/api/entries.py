@@ -21,7 +21,13 @@ from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
 
 router = APIRouter(prefix="/v1", tags=["set and get"])
 _NOT_YET: Final = "Waiting for an entry comes with a later version."
-_DATA: Final[dict[str, Any]] = {"requestBody": {"description": "The data", "required": True}}
+_DATA: Final[dict[str, Any]] = {
+    "requestBody": {
+        "description": "The data, with its own Content-Type",
+        "required": True,
+        "content": {"*/*": {"schema": {}}},
+    }
+}
 _SET: Final[dict[str, Any]] = {
     "requestBody": {
         "description": "keys (1 to 1,000), data (kept as written), ttl and id (both optional)",
