@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from hookrack._redis import Pipe, read_config
-from hookrack.engine import open_engine
+from hookrack.engine import Engine, open_engine
 from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
@@ -45,6 +45,7 @@ class App:
     queue: Queue
     letters: DeadLetters
     headroom: Headroom
+    engine: Engine | None
     worker_queues: tuple[Queue, ...]
 
     @property
@@ -77,7 +78,8 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
     Raises: ConfigError, Unavailable.
     """
     async with AsyncExitStack() as stack:
-        store_url = await _store_url(settings, stack)
+        engine = await _engine(settings, stack) if settings.embedded else None
+        store_url = engine.url if engine else settings.store.reveal()
         queue_url = settings.queue.reveal() or store_url
         await _check(settings, store_url, queue_url)
         live = await _live(settings, store_url, stack)
@@ -102,6 +104,7 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             queue=queue,
             letters=letters,
             headroom=headroom,
+            engine=engine,
             worker_queues=tuple(workers),
         )
 
@@ -160,13 +163,9 @@ def _queue(
     )
 
 
-async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:
-    if not settings.embedded:
-        return settings.store.reveal()
-    engine = await stack.enter_async_context(
-        open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
-    )
-    return f"unix://{quote(str(engine.socket.resolve()))}"
+async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
+    opened = open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
+    return await stack.enter_async_context(opened)
 
 
 async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
