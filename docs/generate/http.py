@@ -81,7 +81,9 @@ def _call(title: str, call: Mapping[str, Any], schemas: Mapping[str, Any]) -> st
         rows = [(code(each["name"]), _kind(each["schema"])) for each in queries]
         parts.append(table(("query", "is"), rows))
     if "requestBody" in call:
-        parts.append(_body(call["requestBody"]["content"]["application/json"]["schema"], schemas))
+        (content,) = call["requestBody"]["content"].values()
+        about = call["requestBody"].get("description")
+        parts.append(f"Body: {about}." if about else _body(content["schema"], schemas))
     statuses = [status for status in call["responses"] if status != "default"]
     parts.append(f"Answers {' or '.join(statuses)}.")
     return "\n\n".join(parts)

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from hookrack._redis import Pipe, read_config
 from hookrack.data_folder import check_format, open_folder
-from hookrack.engine import open_engine
+from hookrack.engine import Engine, open_engine
 from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
@@ -45,6 +45,7 @@ class App:
     queue: Queue
     letters: DeadLetters
     headroom: Headroom
+    engine: Engine | None
     worker_queues: tuple[Queue, ...]
 
     @property
@@ -78,7 +79,8 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
     """
     check_format(settings.data_dir)
     async with AsyncExitStack() as stack:
-        store_url = await _store_url(settings, stack)
+        engine = await _engine(settings, stack) if settings.embedded else None
+        store_url = engine.url if engine else settings.store.reveal()
         queue_url = settings.queue.reveal() or store_url
         await _check(settings, store_url, queue_url)
         live = await _live(settings, store_url, stack)
@@ -103,6 +105,7 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             queue=queue,
             letters=letters,
             headroom=headroom,
+            engine=engine,
             worker_queues=tuple(workers),
         )
 
@@ -161,13 +164,9 @@ def _queue(
     )
 
 
-async def _store_url(settings: Settings, stack: AsyncExitStack) -> str:
-    if not settings.embedded:
-        return settings.store.reveal()
-    engine = await stack.enter_async_context(
-        open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
-    )
-    return f"unix://{quote(str(engine.socket.absolute()))}"
+async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
+    opened = open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
+    return await stack.enter_async_context(opened)
 
 
 async def _check(settings: Settings, store_url: str, queue_url: str) -> None:

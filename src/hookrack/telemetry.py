@@ -1,19 +1,25 @@
 """Every log line and every metric, in one table each; nothing else names them.
 
 A log line is `emit(log.XXX, field=value, ...)`: JSON on one line of stderr, or text on a terminal.
-Fields never hold a body, a secret or a query string. Metric names follow the Prometheus form of
-OpenTelemetry's; labels are bounded (flow, outcome, code), never a key or an event id.
+Fields never hold a body, a secret or a query string.
+
+A metric is counted with `metrics.XXX.add(...)` or `.observe(...)`, in plain numbers of this process
+(some 0.3 us, because the hot path does it). They become text in `entrypoints/http/metrics.py`,
+where gauges are asked for as well. Names follow the Prometheus form of OpenTelemetry's; labels are
+bounded (flow, outcome, code, route), never a key or an event id.
 """
 
 import datetime as dt
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 LOGGER: Final = logging.getLogger("hookrack")
 LINES_PER_SECOND: Final = 20  # of one kind; what is above it is counted and said once
+SERIES: Final = 200  # of one metric; what has other labels counts as "other"
 _TEXT_LIMIT: Final = 2_000
 
 
@@ -60,6 +66,129 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     WORKER_RETRYING = Line("worker.retrying", logging.WARNING, "the worker waits for the store")
     WORKER_LOST = Line("worker.lost", logging.ERROR, "the worker met a bug and ended")
     PAYLOAD_CORRUPT = Line("payload.corrupt", logging.ERROR, "a stored payload fails its checksum")
+
+
+Labels = tuple[str, ...]
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(slots=True)
+class Counter:
+    """What only grows; `labels` are the names of what `add` is given."""
+
+    name: str
+    meaning: str
+    labels: Labels = ()
+    values: dict[Labels, float] = field(default_factory=dict)
+
+    def add(self, *labels: str, count: float = 1) -> None:
+        """Count something."""
+        if labels in self.values:
+            self.values[labels] += count
+        elif len(self.values) < SERIES:
+            self.values[labels] = count
+        else:
+            other = ("other",) * len(labels)
+            self.values[other] = self.values.get(other, 0) + count
+
+
+@dataclass(slots=True)
+class Series:
+    """The observations of one set of labels: how many fell into each bucket, and their sum."""
+
+    counts: list[int]
+    total: float = 0.0
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How long something takes, in seconds; a last bucket has what is above all others."""
+
+    name: str
+    meaning: str
+    labels: Labels = ()
+    buckets: tuple[float, ...] = _SECONDS
+    values: dict[Labels, Series] = field(default_factory=dict)
+
+    def observe(self, seconds: float, *labels: str) -> None:
+        """Note one of them."""
+        series = self.values.get(labels)
+        if series is None:
+            if len(self.values) >= SERIES:
+                labels = ("other",) * len(labels)
+            empty = Series([0] * (len(self.buckets) + 1))
+            series = self.values.setdefault(labels, empty)
+        series.counts[bisect_left(self.buckets, seconds)] += 1
+        series.total += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What goes up and down; asked for when somebody looks, and kept nowhere."""
+
+    name: str
+    meaning: str
+    labels: Labels = ()
+
+
+Metric = Counter | Histogram | Gauge
+
+
+class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
+    """The metrics."""
+
+    SENT = Counter(
+        "messaging_client_sent_messages_total", "Events accepted, durably queued.", ("flow",)
+    )
+    CONSUMED = Counter(
+        "messaging_client_consumed_messages_total", "Deliveries settled.", ("outcome",)
+    )
+    OPERATION_SECONDS = Histogram(
+        "messaging_client_operation_duration_seconds",
+        "Sending to the queue (until it is on disk) and settling, as the engine answers.",
+        ("operation",),
+    )
+    PROCESS_SECONDS = Histogram(
+        "messaging_process_duration_seconds", "Processing one batch, storing included."
+    )
+    HTTP_SECONDS = Histogram(
+        "http_server_request_duration_seconds", "One request.", ("route", "status")
+    )
+    E2E_SECONDS = Histogram(
+        "gateway_e2e_latency_seconds",
+        "From an event's receipt until it is visible under its keys.",
+        buckets=(*_SECONDS, 60.0, 600.0, 3600.0),
+    )
+    QUEUE_DEPTH = Gauge("gateway_queue_depth", "Envelopes that are queued.")
+    QUEUE_AGE = Gauge("gateway_queue_oldest_age_seconds", "Age of the oldest of them.")
+    INFLIGHT = Gauge("gateway_inflight", "Those of them that a worker has in hand.")
+    DLQ_DEPTH = Gauge("gateway_dlq_depth", "Dead letters.")
+    DLQ_AGE = Gauge("gateway_dlq_oldest_age_seconds", "How long ago the oldest of them failed.")
+    DLQ_MOVED = Counter("gateway_dlq_moved_total", "Envelopes that became dead.", ("reason",))
+    DLQ_REDRIVEN = Counter("gateway_dlq_redriven_total", "Dead letters sent round again.")
+    EXPIRED = Counter(
+        "gateway_expired_unread_total", "Events whose time was up before they could be stored."
+    )
+    DEDUPE_HITS = Counter("gateway_dedupe_hits_total", "Events that were duplicates.")
+    REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
+    REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("code",))
+    SIGNATURE_FAILURES = Counter("gateway_signature_failures_total", "Signatures that were wrong.")
+    AUTH_FAILURES = Counter("gateway_auth_failures_total", "Answers 401 and 403.")
+    FULL_REFUSALS = Counter(
+        "gateway_store_full_refusals_total", "What was refused because the store is nearly full."
+    )
+    MEMORY_RATIO = Gauge("gateway_store_memory_ratio", "Used of allowed memory.", ("engine",))
+    AOF_REPAIRS = Counter("gateway_aof_repairs_total", "Torn file tails that were cut off.")
+    ENGINE_RESTARTS = Counter("gateway_engine_restarts_total", "Deaths of the embedded engine.")
+    WORKERS_STOPPED = Gauge("gateway_workers_stopped", "Workers that ended by a bug.")
+    CLOCK_STEP = Gauge(
+        "gateway_clock_step_seconds", "How far the wall clock was set since the start."
+    )
+
+
+def metric_rows() -> list[Metric]:
+    """All metrics, in the order of the table."""
+    return [value for value in vars(metrics).values() if isinstance(value, Metric)]
 
 
 def log_lines() -> list[Line]:

@@ -59,6 +59,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "hiredis": ("_redis/",),
     "httpx": ("client.py", "entrypoints/cli/"),
     "jsonschema_rs": ("edge/schema.py",),
+    "prometheus_client": ("entrypoints/http/metrics.py",),
     "orjson": ("jsontext.py", "model.py", "entrypoints/"),
     "redis": ("_redis/",),
     "ruamel": ("fields.py", "entrypoints/cli/apply.py"),

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 from hookrack.engine import guard
 from hookrack.engine.config import arguments, check_config, default_maxmemory
@@ -59,6 +60,11 @@ class Engine:
     up: bool = False
     repairs: int = 0  # torn AOF tails cut off
     restarts: int = 0  # after it died under us
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"unix://{quote(str(self.socket.absolute()))}"
 
 
 @contextlib.asynccontextmanager

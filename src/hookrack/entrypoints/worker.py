@@ -5,6 +5,7 @@ What is in hand stays leased for as long as that takes.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -12,10 +13,11 @@ from types import TracebackType
 from typing import Final, TypeVar, assert_never
 
 from hookrack.errors import Code, HookrackError, Unavailable
+from hookrack.heads import time_of_event_id
 from hookrack.model import Dead, Delivery, Duplicate, Expired, Outcome, Retry, Stored
 from hookrack.pipeline import retry_delay
 from hookrack.ports import Failure, Queue
-from hookrack.telemetry import emit, log
+from hookrack.telemetry import emit, log, metrics
 
 WAIT: Final = timedelta(seconds=60)  # for the first envelope; the queue may return sooner
 FINISH_WAIT: Final = timedelta(seconds=2.5)  # for the batch in hand at a stop
@@ -23,6 +25,7 @@ GIVE_BACK_WAIT: Final = timedelta(seconds=1)  # for the queue to take the leases
 _BACKOFF_SECONDS: Final = (0.1, 5.0)  # first and longest pause while the store is away
 _RENEWALS: Final = 3  # in the time of one lease
 _RENEW_AGAIN_SECONDS: Final = 0.5  # after a renewal that failed
+_LONGEST_AGE_SECONDS: Final = 30 * 86_400.0  # an id that tells more is not of ours
 
 _Answer = TypeVar("_Answer")
 Process = Callable[[Sequence[Delivery]], Awaitable[list[Outcome]]]
@@ -84,6 +87,7 @@ class Worker:
         finally:
             self._idle = False
         if batch:
+            metrics.REDELIVERED.add(count=sum(each.attempts + each.crashes > 0 for each in batch))
             with _Lease(self._queue, batch):
                 await self._handle(batch)
 
@@ -101,7 +105,9 @@ class Worker:
         """Process and settle; what an outage stopped is kept in hand and tried again."""
         pauses = _Pauses(self._stopping)
         while batch and not self._stopping.is_set():
+            began = time.perf_counter()
             outcomes = await self._process(batch)
+            metrics.PROCESS_SECONDS.observe(time.perf_counter() - began)
             settled = _Sorted(batch, outcomes)
             await self._answered(partial(self._settle, settled))
             batch = settled.waiting
@@ -109,10 +115,14 @@ class Worker:
                 await pauses.wait(settled.why)
 
     async def _settle(self, done: "_Sorted") -> int:
+        began = time.perf_counter()
         settled = await self._queue.ack(done.finished)
         settled += await self._queue.bury(done.dead)
         for delay, failures in done.failed.items():
             settled += await self._queue.retry(failures, delay=delay)
+        metrics.OPERATION_SECONDS.observe(time.perf_counter() - began, "settle")
+        metrics.CONSUMED.add("stale", count=done.size - settled)
+        done.count()
         for failure in done.dead:
             emit(log.EVENT_BURIED, eventId=failure.event_id, code=failure.reason)
         emit(log.BATCH_PROCESSED, outcomes=done.counts, stale=done.size - settled)
@@ -192,6 +202,7 @@ class _Sorted:
 
     def __init__(self, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         self.finished: list[Delivery] = []
+        self.stored: list[str] = []  # event ids, for the first time
         self.failed: dict[timedelta, list[Failure]] = {}  # by the delay of their retry
         self.dead: list[Failure] = []
         self.waiting: list[Delivery] = []
@@ -203,9 +214,25 @@ class _Sorted:
             self._add(delivery, outcome)
         self.size = len(batch) - len(self.waiting)
 
+    def count(self) -> None:
+        """Count what was settled; the time to visibility for ids that tell when they began."""
+        for kind, number in self.counts.items():
+            metrics.CONSUMED.add(kind, count=number)
+        metrics.DEDUPE_HITS.add(count=self.counts["duplicate"])
+        metrics.EXPIRED.add(count=self.counts["expired"])
+        for failure in self.dead:
+            metrics.DLQ_MOVED.add(failure.reason.value)
+        now = time.time()
+        for event_id in self.stored:
+            at = time_of_event_id(event_id)
+            if at is not None and 0 <= (age := now - at / 1000) < _LONGEST_AGE_SECONDS:
+                metrics.E2E_SECONDS.observe(age)
+
     def _add(self, delivery: Delivery, outcome: Outcome) -> None:
         match outcome:
-            case Stored(again=again):
+            case Stored(event_id=event_id, again=again):
+                if not again:
+                    self.stored.append(event_id)
                 self._finish(delivery, "again" if again else "stored")
             case Duplicate():
                 self._finish(delivery, "duplicate")

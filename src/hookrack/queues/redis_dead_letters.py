@@ -22,6 +22,7 @@ from hookrack.errors import Code, Rejected
 from hookrack.model import milliseconds
 from hookrack.ports import DeadLetter, Headroom, LetterFilter, LetterPage, LetterStats
 from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, partition_of
+from hookrack.telemetry import metrics
 
 SCAN: Final = 200  # letters that one script looks at
 SCANS: Final = 100  # such scripts for one page at most
@@ -130,6 +131,7 @@ class RedisDeadLetters:
             places = await asyncio.gather(*sends, return_exceptions=True)
             went = {letter: at for letter, at in zip(some, places, strict=True) if type(at) is str}
             await self._drop(list(went), list(went.values()))
+            metrics.DLQ_REDRIVEN.add(count=len(went))
             if failed := next((at for at in places if isinstance(at, BaseException)), None):
                 raise failed
             sent += len(some)

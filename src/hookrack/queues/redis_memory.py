@@ -23,7 +23,7 @@ from hookrack._redis import Pipe, ReplyError, Script
 from hookrack.errors import Code, Unavailable
 from hookrack.ports import MemoryUse
 from hookrack.queues.redis_keys import QueueKeys
-from hookrack.telemetry import emit, log
+from hookrack.telemetry import emit, log, metrics
 
 REFRESH: Final = timedelta(milliseconds=250)
 FULL: Final = 0.8  # of maxmemory
@@ -137,6 +137,7 @@ class _Rooms:
 
 
 def _full() -> Unavailable:
+    metrics.FULL_REFUSALS.add()
     return Unavailable(
         Code.STORE_FULL,
         "The store is nearly full; what is left is for what has been accepted.",

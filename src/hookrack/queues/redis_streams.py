@@ -24,6 +24,7 @@ from hookrack.queues.redis_keys import (
     QueueKeys,
     partition_of,
 )
+from hookrack.telemetry import metrics
 
 BATCH_BYTES: Final = 1024 * 1024
 BLOCK: Final = timedelta(seconds=10)  # the longest one blocking read lasts
@@ -79,7 +80,9 @@ class RedisStreams:
         if self._headroom is not None:
             self._headroom.check_send(len(envelope))
         stream = self._keys.streams[partition_of(account)]
+        began = self._loop.time()
         await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
+        metrics.OPERATION_SECONDS.observe(self._loop.time() - began, "send")
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
         """See `ports.Queue`."""

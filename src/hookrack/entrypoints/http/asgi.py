@@ -1,21 +1,31 @@
 """The ASGI callable: finds the function for a path, and answers every error in one place."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import orjson
 
 from hookrack.app import App
-from hookrack.entrypoints.http.exchange import JSON, Gone, Receive, Scope, Send, answer
+from hookrack.entrypoints.http.exchange import (
+    JSON,
+    Gone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    answer,
+)
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
 from hookrack.entrypoints.http.problems import problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
-from hookrack.telemetry import emit, log
+from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
+_UNAUTHORIZED: Final = frozenset({"401", "403"})
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
@@ -28,35 +38,44 @@ class Front:
         self._workers = workers
         self._edge = "edge" in app.settings.role
         self._api = _open_api(app) if "api" in app.settings.role else None
+        self._clock_offset = time.time() - time.monotonic()
+        self._fixed = {"/livez": _live, "/readyz": self._ready, "/metrics": self._tell}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, and note how it ended."""
         if scope["type"] != "http":
             return
+        began = time.perf_counter()
+        noted = _Noted(send)
+        template, route = self._route(scope["path"], scope["method"])
         try:
-            route = self._route(scope["path"], scope["method"])
-            await route(self._app, scope, receive, send)
+            await route(self._app, scope, receive, noted)
         except CodedError as exc:
-            _log(scope, exc)
-            await answer(send, *problem(exc))
+            _refused(scope, exc)
+            await answer(noted, *problem(exc))
         except Gone:
-            _log(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
+            _refused(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=_shown(scope["path"]))
-            await answer(send, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+            _count_refusal(scope, Code.INTERNAL)
+            await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+        finally:
+            template = getattr(scope.get("route"), "path", template)
+            metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
+            if noted.status in _UNAUTHORIZED:
+                metrics.AUTH_FAILURES.add()
 
-    def _route(self, path: str, method: str) -> _Route:
+    def _route(self, path: str, method: str) -> tuple[str, _Route]:
+        """The function for a path, and its address without what is the request's own."""
         if self._edge and path.startswith("/in/"):
-            return ingest
+            return "/in/{account}/{flow}", ingest
         if self._api and is_get_by_key(path, method):
-            return get_key
+            return "/v1/keys/{key}", get_key
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
-            return self._rest
-        if path == "/livez":
-            return _live
-        if path == "/readyz":
-            return self._ready
-        raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+            return "/v1", self._rest
+        if path in self._fixed:
+            return path, self._fixed[path]
+        return "other", _unknown
 
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
@@ -78,6 +97,28 @@ class Front:
         body = {"status": "ready" if ready else "unready", "checks": checks}
         await answer(send, 200 if ready else 503, (JSON,), orjson.dumps(body))
 
+    async def _tell(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """The metrics."""
+        from hookrack.entrypoints.http import metrics as text  # noqa: PLC0415 - only for who asks
+
+        body = await text.render(app, self._workers, offset=self._clock_offset)
+        await answer(send, 200, ((b"content-type", text.CONTENT_TYPE),), body)
+
+
+class _Noted:
+    """Hands messages on, and remembers the status of the answer."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = "none"  # as long as nobody answered
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = str(message["status"])
+        return self._send(message)
+
 
 def _open_api(app: App) -> _Asgi:
     from hookrack.entrypoints.http.api import open_api  # noqa: PLC0415 - 0.4 s that edges spare
@@ -85,12 +126,25 @@ def _open_api(app: App) -> _Asgi:
     return open_api(app)
 
 
+async def _unknown(_app: App, _scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
     await answer(send, 200, (JSON,), b'{"status":"live"}')
 
 
-def _log(scope: Scope, exc: CodedError) -> None:
-    """One line per refusal; a get that finds nothing is none."""
+def _count_refusal(scope: Scope, code: Code) -> None:
+    """Count what the front door didn't take."""
+    if scope["path"].startswith("/in/"):
+        metrics.REJECTED.add(code.value)
+        if code.value == "SIGNATURE_INVALID":
+            metrics.SIGNATURE_FAILURES.add()
+
+
+def _refused(scope: Scope, exc: CodedError) -> None:
+    """Count and log one refusal; a get that finds nothing is none."""
+    _count_refusal(scope, exc.code)
     if exc.code is Code.NO_EVENT:
         return
     line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED

@@ -9,7 +9,7 @@ from hookrack.entrypoints.http.problems import method_not_allowed
 from hookrack.errors import Code, Rejected
 from hookrack.model import JSON_TYPE, Request
 from hookrack.pipeline import accept, admit
-from hookrack.telemetry import emit, log
+from hookrack.telemetry import emit, log, metrics
 
 
 async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,6 +30,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         received_at=time.time_ns() // 1_000_000,
     )
     event_id = await accept(request, flow, queue=app.queue)
+    metrics.SENT.add(f"{account}/{flow_id}")
     raw_id = event_id.encode()
     headers = (JSON, (b"hookrack-event-id", raw_id))
     await answer(send, 202, headers, b'{"eventId": "%b", "status": "accepted"}' % raw_id)
