@@ -13,30 +13,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, wait_until
+from harness import (
+    ADMIN_TOKEN,
+    EXAMPLE,
+    SECRET_KEY,
+    Served,
+    hookrack,
+    refused_start,
+    wait_until,
+)
 
 Start = Callable[..., Served]
-
-
-def hookrack(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line once."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HOOKRACK_")}
-    return subprocess.run(
-        [sys.executable, "-m", "hookrack", *words],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=clean | environ,
-        check=False,
-    )
-
-
-def refused_start(*words: str, **environ: str) -> str:
-    """Try to serve; it ends with exit code 2 and says why. The error output."""
-    done = hookrack("serve", *words, **environ)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 async def send(served: Served, flow: str = "acme/github", **body: object) -> str:

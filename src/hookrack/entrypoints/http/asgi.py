@@ -11,6 +11,7 @@ from hookrack.entrypoints.http.exchange import JSON, Gone, Receive, Scope, Send,
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import PREFIX as KEYS_PREFIX
 from hookrack.entrypoints.http.keys import get_key
+from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
@@ -36,10 +37,10 @@ class Front:
         try:
             await self._route(scope["path"])(self._app, scope, receive, send)
         except CodedError as exc:
-            _log(scope, exc)
+            self._log(scope, exc)
             await answer(send, *problem(exc))
         except Gone:
-            _log(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
+            self._log(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=_shown(scope["path"]))
             await answer(send, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
@@ -54,6 +55,14 @@ class Front:
         if path == "/readyz":
             return self._ready
         raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+    def _log(self, scope: Scope, exc: CodedError) -> None:
+        """One line per refusal; a get that finds nothing is none."""
+        if exc.code is Code.NO_EVENT:
+            return
+        line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED
+        client = client_address(scope, self._app.settings.trusted_proxies)
+        emit(line, code=exc.code, route=_shown(scope["path"]), client=client)
 
     async def _ready(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
         """200 when requests would be served, 503 naming what fails."""
@@ -74,14 +83,6 @@ class Front:
 
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
     await answer(send, 200, (JSON,), b'{"status":"live"}')
-
-
-def _log(scope: Scope, exc: CodedError) -> None:
-    """One line per refusal; a get that finds nothing is none."""
-    if exc.code is Code.NO_EVENT:
-        return
-    line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED
-    emit(line, code=exc.code, route=_shown(scope["path"]))
 
 
 def _shown(path: str) -> str:
