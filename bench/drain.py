@@ -53,7 +53,8 @@ def drain(socket: Path, way: str, count: int) -> Sample:
         timeout=2 * _LONGEST_SECONDS,
     )
     if done.returncode:
-        raise RuntimeError(f"the worker failed: {done.stderr.strip()[-300:]}")
+        said = done.stderr.strip()[-300:]
+        raise RuntimeError(f"the worker ended with {done.returncode}: {said}")
     found = json.loads(done.stdout)
     return Sample(count / found["seconds"], found["cpu"] / count * 1e6)
 

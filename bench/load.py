@@ -76,7 +76,8 @@ def drive(
         timeout=_LONGEST_SECONDS + 2 * _END_SECONDS,
     )
     if done.returncode:
-        raise LoadError(f"the load generator failed: {done.stderr.strip()[-300:]}")
+        said = done.stderr.strip()[-300:]
+        raise LoadError(f"the load generator ended with {done.returncode}: {said}")
     load = Load(**json.loads(done.stdout))
     if load.refused or not load.answered:
         raise LoadError(f"{load.refused} requests failed, one with: {load.refusal}")

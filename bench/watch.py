@@ -67,7 +67,8 @@ def watch(watching: Watching) -> Seen:
         timeout=watching.seconds + 6 * _PATIENCE_SECONDS,
     )
     if done.returncode:
-        raise RuntimeError(f"the open loop failed: {done.stderr.strip()[-300:]}")
+        said = done.stderr.strip()[-300:]
+        raise RuntimeError(f"the open loop ended with {done.returncode}: {said}")
     return Seen(**json.loads(done.stdout))
 
 

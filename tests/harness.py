@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Self
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -55,6 +58,75 @@ def find_engine(kind: str) -> Server:
     return inspect_server(Path(path))
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back on a wire: status, headers by lower-case name, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal, which is a whole problem document."""
+        assert self.headers["content-type"] == "application/problem+json"
+        problem = json.loads(self.body)
+        assert problem["status"] == self.status
+        assert all(problem[field] for field in ("type", "title", "detail"))
+        return str(problem["code"])
+
+
+class Wire:
+    """A connection without an HTTP client: any bytes out, answers in; all within a time."""
+
+    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None, seconds: float = 20) -> None:
+        self._where = urlsplit(url)
+        self._tls = tls
+        self._seconds = seconds
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        where = self._where
+        async with asyncio.timeout(self._seconds):
+            self.reader, self.writer = await asyncio.open_connection(
+                where.hostname, where.port, ssl=self._tls
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up."""
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def send(self, *parts: bytes, pause: float = 0.0, end: bool = False) -> None:
+        """Send each part by itself, `pause` seconds apart; with `end` nothing will follow."""
+        for part in parts:
+            self.writer.write(part)
+            await self.writer.drain()
+            await asyncio.sleep(pause)
+        if end:
+            self.writer.write_eof()
+
+    async def answer(self, *, to: str = "POST") -> Answer:
+        """The next answer."""
+        async with asyncio.timeout(self._seconds):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first, *lines = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (x.partition(": ") for x in lines)}
+            size = 0 if to == "HEAD" else int(headers.get("content-length", 0))
+            body = await self.reader.readexactly(size)
+        return Answer(int(first.split()[1]), headers, body)
+
+    async def ended(self) -> bool:
+        """Whether the server closes, without another word."""
+        async with asyncio.timeout(self._seconds):
+            try:
+                return await self.reader.read() == b""
+            except ConnectionError:
+                return True
+
+
 def hookrack(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command line once."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HOOKRACK_")}
@@ -69,6 +141,14 @@ def hookrack(*words: str, stdin: str = "", **environ: str) -> subprocess.Complet
     )
 
 
+def refused_start(*words: str, **environ: str) -> str:
+    """Try to serve; it ends with exit code 2 and says why. The error output."""
+    done = hookrack("serve", *words, **environ)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 class Served:
     """A real `hookrack serve` in a process of its own."""
 
@@ -80,6 +160,7 @@ class Served:
         ]
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.banner: list[str] = []
 
     def start(self) -> None:
         """Start it; returns when it is ready. Fails with its error output if it ends."""
@@ -93,7 +174,9 @@ class Served:
             | {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY},
         )
         assert self.process.stdout is not None
+        self.banner = []
         for line in self.process.stdout:
+            self.banner.append(line.decode())
             if line.startswith(b"ready"):
                 break
         else:

@@ -19,6 +19,12 @@ from enum import StrEnum
 class Code(StrEnum):
     """The stable names of failures; they appear in problem bodies, logs and dead letters."""
 
+    # refused before there is a request that anybody could answer
+    REQUEST_INVALID = "REQUEST_INVALID"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
+    URL_TOO_LONG = "URL_TOO_LONG"
+    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
+    TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
     # rejected at the front door or by the Set/Get API
     BODY_NOT_JSON = "BODY_NOT_JSON"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
@@ -69,6 +75,13 @@ _RETRY = "Send the same request again after the seconds in Retry-After."
 _FIX_TTL = "Use whole seconds or a duration such as 90s, 15m, 6h or 7d."
 
 CATALOGUE: dict[Code, Problem] = {
+    Code.REQUEST_INVALID: Problem(400, "Not an HTTP request", "Send HTTP/1.1 as RFC 9112 has it."),
+    Code.REQUEST_TIMEOUT: Problem(408, "Request took too long", "Send it whole, without pauses."),
+    Code.URL_TOO_LONG: Problem(414, "Address is too long", "Send a shorter address."),
+    Code.HEADERS_TOO_LARGE: Problem(
+        431, "Headers are too large", "Send fewer or shorter headers, or raise maxHeaderBytes."
+    ),
+    Code.TOO_MANY_CONNECTIONS: Problem(503, "Too many connections", _RETRY),
     Code.BODY_NOT_JSON: Problem(400, "Body is not JSON", "Send JSON, or its true Content-Type."),
     Code.BODY_TOO_LARGE: Problem(413, "Body is too large", "Send less, or raise maxBodyBytes."),
     Code.BODY_INCOMPLETE: Problem(400, "Body was cut off", "Send the whole body."),

@@ -22,6 +22,7 @@ from hookrack.model import parse_duration
 ROLES: Final = ("edge", "worker", "api")
 LOSSES: Final = ("aof", "fsync", "eviction", "unverified")
 SECRET_CHARS: Final = 32  # at least, for tokens and keys that people choose
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULTS_FILE: Final = Path(__file__).with_name("default.toml")
 
 
@@ -61,6 +62,16 @@ class Settings:
     config: Path
     host: str
     port: int
+    tls_cert: Path | None
+    tls_key: Path | None
+    trusted_proxies: tuple[Network, ...]
+    max_header_bytes: int
+    max_headers: int
+    header_seconds: timedelta
+    body_seconds: timedelta
+    min_bytes_per_second: int
+    keep_alive_seconds: timedelta
+    max_connections: int
     data_dir: Path
     store: Secret
     queue: Secret
@@ -209,6 +220,20 @@ def _path(value: object) -> Path:
         raise ValueError("the home of a user that isn't there") from exc
 
 
+def _optional_path(value: object) -> Path | None:
+    return None if value == "" else _path(value)
+
+
+def _host(value: object) -> str:
+    """An address or a name; an IPv6 address may stand in brackets, as in a URL."""
+    text = _text(value).strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    if not text or any(letter.isspace() or letter in "/[]" for letter in text):
+        raise ValueError(f"{value!r} is no address and no name")
+    return text
+
+
 def _flag(value: object) -> bool:
     known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
     if isinstance(value, bool):
@@ -230,13 +255,32 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
+def _texts(value: object) -> list[str]:
+    """What stands between commas, or in a list; without blanks and empty ones."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError("not a list")  # noqa: TRY004 - becomes a ConfigError
+    return [text for text in (_text(each).strip() for each in listed) if text]
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    return tuple(_network(text) for text in _texts(value))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as exc:
+        try:
+            meant = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"{text!r} is no network such as 10.0.0.0/8") from exc
+        raise ValueError(f"{text} has bits beyond its prefix; did you mean {meant}?") from exc
+
+
 def _some_of(choices: tuple[str, ...], *, at_least: int) -> Callable[[object], tuple[str, ...]]:
     def parse(value: object) -> tuple[str, ...]:
-        listed = value.split(",") if isinstance(value, str) else value
-        if not isinstance(listed, list | tuple):
-            raise ValueError("not a list")  # noqa: TRY004 - becomes a ConfigError
-        names = [_text(name).strip() for name in listed]
-        names = [name for name in names if name]
+        names = _texts(value)
         wrong = [name for name in names if name not in choices]
         if wrong or len(names) < at_least:
             raise ValueError(f"{', '.join(wrong) or 'nothing'} is not of {', '.join(choices)}")
@@ -289,8 +333,18 @@ def _long_secret(value: object) -> Secret:
 
 _PARSERS: Final[dict[str, Callable[[object], Any]]] = {
     "config": _path,
-    "host": _text,
+    "host": _host,
     "port": _whole(0, 65_535),
+    "tls_cert": _optional_path,
+    "tls_key": _optional_path,
+    "trusted_proxies": _networks,
+    "max_header_bytes": _whole(1_024, 2**20),
+    "max_headers": _whole(10, 1_000),
+    "header_seconds": parse_duration,
+    "body_seconds": parse_duration,
+    "min_bytes_per_second": _whole(1, 2**30),
+    "keep_alive_seconds": parse_duration,
+    "max_connections": _whole(0, 1_000_000),
     "data_dir": _path,
     "store": _redis_url,
     "queue": _queue_url,
@@ -312,11 +366,19 @@ assert set(_PARSERS) == _SETTING_FIELDS  # noqa: S101 - a slip here is a bug of 
 
 def _check_together(settings: Settings) -> None:
     """Refuse combinations that are each legal alone."""
-    if not _is_loopback(settings.host):
+    for name, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+        if getattr(settings, name) and not getattr(settings, other):
+            raise ConfigError(
+                "a certificate and its key go together",
+                where=settings.origins[name],
+                mend=f"Name the other one too, with --{other.replace('_', '-')}.",
+            )
+    if not (_is_loopback(settings.host) or settings.tls_cert or settings.trusted_proxies):
         raise ConfigError(
             f"{settings.host} can be reached by others without TLS or a trusted proxy",
             where=settings.origins["host"],
-            mend="Use 127.0.0.1 behind a reverse proxy on this machine.",
+            mend="Give it --tls-cert and --tls-key, or name the proxies in front of it with "
+            "--trusted-proxies; or use 127.0.0.1.",
         )
     if settings.queue and not settings.store:
         raise ConfigError(
@@ -327,7 +389,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

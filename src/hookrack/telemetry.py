@@ -61,6 +61,7 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     EVENT_ACCEPTED = Line("event.accepted", logging.INFO, "a request was kept (logSuccess only)")
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
+    ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")
     BATCH_PROCESSED = Line("batch.processed", logging.INFO, "the worker settled a batch")
     EVENT_BURIED = Line("event.buried", logging.ERROR, "an envelope became a dead letter")
     WORKER_RETRYING = Line("worker.retrying", logging.WARNING, "the worker waits for the store")

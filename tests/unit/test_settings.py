@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import ipaddress
 import json
 import pickle
 from datetime import timedelta
@@ -16,9 +17,19 @@ from hookrack.settings import Documented, Secret, Settings, documented_settings,
 
 ROWS = documented_settings()
 NAMED = {row.name: row for row in ROWS}
-STORE = {"store": "redis://one"}  # a queue of its own needs a store that is named
+# What a setting needs beside it: a queue of its own a store, a certificate its key.
+BESIDE = {
+    "queue": {"store": "redis://one"},
+    "tlsCert": {"tlsKey": "key.pem"},
+    "tlsKey": {"tlsCert": "cert.pem"},
+}
 URLS = ("redis://o", "rediss://e", "unix:///f")
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+
+
+def nets(*texts: str) -> tuple[Any, ...]:
+    """Networks by their texts."""
+    return tuple(map(ipaddress.ip_network, texts))
 
 
 def sec(text: str) -> Secret:
@@ -26,12 +37,27 @@ def sec(text: str) -> Secret:
     return Secret(text * 32)
 
 
+SPANS = (("1s", "2m", 3), (timedelta(seconds=1), timedelta(minutes=2), timedelta(seconds=3)))
+SIZES = (("2001", "2002", 2003), (2001, 2002, 2003))
 # For each setting a value from an option, the environment and the file, and what comes of each.
 # A setting without samples fails the test, so that no new one is forgotten.
 SAMPLES: dict[str, tuple[tuple[Any, str, Any], tuple[Any, ...]]] = {
     "config": (("o.yaml", "e.yaml", "f.yaml"), (Path("o.yaml"), Path("e.yaml"), Path("f.yaml"))),
     "host": (("127.0.0.2", "::1", "localhost"), ("127.0.0.2", "::1", "localhost")),
     "port": (("1", "2", 3), (1, 2, 3)),
+    "tlsCert": (("o", "e", "f"), (Path("o"), Path("e"), Path("f"))),
+    "tlsKey": (("o", "e", "f"), (Path("o"), Path("e"), Path("f"))),
+    "trustedProxies": (
+        ("10.0.0.0/8", "127.0.0.1, fd00::/8", ["::1"]),
+        (nets("10.0.0.0/8"), nets("127.0.0.1", "fd00::/8"), nets("::1")),
+    ),
+    "maxHeaderBytes": SIZES,
+    "maxHeaders": (("11", "12", 13), (11, 12, 13)),
+    "headerSeconds": SPANS,
+    "bodySeconds": SPANS,
+    "minBytesPerSecond": SIZES,
+    "keepAliveSeconds": SPANS,
+    "maxConnections": SIZES,
     "dataDir": (("/o", "/e", "/f"), (Path("/o"), Path("/e"), Path("/f"))),
     "store": (URLS, tuple(map(Secret, URLS))),
     "queue": (URLS, tuple(map(Secret, URLS))),
@@ -44,7 +70,7 @@ SAMPLES: dict[str, tuple[tuple[Any, str, Any], tuple[Any, ...]]] = {
     "role": (("edge", "worker,api", ["api"]), (("edge",), ("worker", "api"), ("api",))),
     "workers": (("2", "3", 4), (2, 3, 4)),
     "batchSize": (("1", "2", 3), (1, 2, 3)),
-    "lease": (("1s", "2m", 3), (timedelta(seconds=1), timedelta(minutes=2), timedelta(seconds=3))),
+    "lease": SPANS,
     "maxAttempts": (("1", "2", 3), (1, 2, 3)),
     "adminToken": (("o" * 32, "e" * 32, "f" * 32), (sec("o"), sec("e"), sec("f"))),
     "secretKey": (("o" * 32, "e" * 32, "f" * 32), (sec("o"), sec("e"), sec("f"))),
@@ -72,7 +98,7 @@ def test_every_setting_has_samples() -> None:
 def test_option_beats_environment_beats_file_beats_default(row: Documented) -> None:
     """Each setting comes from its option, else the environment, else the file, else the default."""
     (option, variable, in_file), (from_option, from_environ, from_file) = SAMPLES[row.name]
-    file = {row.name: in_file} | ({} if row.name == "store" else STORE)
+    file = {row.name: in_file} | BESIDE.get(row.name, {})
     options, environ = {row.field: option}, {row.variable: variable}
     load = load_settings
     found = {
@@ -140,6 +166,17 @@ BAD = [
     ("queue", "https://sqs.eu-west-1.amazonaws.com/1/q", "SQS is not supported yet"),
     ("queue", "amqp://h", "not a URL such as"),
     ("host", 1, "not a text"),
+    ("host", "", "no address and no name"),
+    ("host", "a b", "no address and no name"),
+    ("host", "http://h", "no address and no name"),
+    ("tlsCert", 1, "not a text"),
+    ("trustedProxies", "10.0.0.0/33", "no network such as"),
+    ("trustedProxies", "10.0.0.1/8", "did you mean 10.0.0.0/8?"),
+    ("trustedProxies", "127.0.0.1,proxy", "'proxy' is no network such as"),
+    ("trustedProxies", [7], "not a text"),
+    ("headerSeconds", "0", "at least 1 second"),
+    ("maxHeaders", 9, "not between 10 and 1000"),
+    ("maxConnections", "many", "not a whole number"),
     ("dataDir", 1, "not a text"),
     ("adminToken", "too-short", "shorter than 32 characters"),
     ("adminToken", 12345678901234567890123456789012, "not a text"),
@@ -195,20 +232,44 @@ def test_a_folder_in_the_file_begins_at_the_file() -> None:
     assert found.data_dir == Path("/etc/h/data")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost"])
 def test_a_loopback_address_is_fine(host: str) -> None:
     """What only this machine can reach may be listened on."""
     assert load_settings({"host": host}, environ={}).host == host
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "", "192.168.1.5", "example.org", "127.0.0.1.example.org", "127.1"]
-)
+def test_an_address_may_stand_in_brackets() -> None:
+    """An IPv6 address may be written as in a URL."""
+    assert load_settings({"host": "[::1]"}, environ={}).host == "::1"
+
+
+PUBLIC = ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org", "127.1"]
+
+
+@pytest.mark.parametrize("host", PUBLIC)
 def test_an_address_that_others_reach_is_refused(host: str) -> None:
-    """What others can reach needs TLS or a trusted proxy, which aren't there yet."""
+    """What others can reach needs TLS or a trusted proxy; the mend names all three ways out."""
     error = fault(environ={"HOOKRACK_HOST": host})
     assert error.where == "HOOKRACK_HOST in the environment"
-    assert "127.0.0.1" in error.mend
+    for way in ("--tls-cert", "--tls-key", "--trusted-proxies", "127.0.0.1"):
+        assert way in error.mend
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+@pytest.mark.parametrize(
+    "guard", [{"tls_cert": "c", "tls_key": "k"}, {"trusted_proxies": "10.0.0.0/8"}], ids=str
+)
+def test_with_tls_or_a_proxy_any_address_is_fine(host: str, guard: dict[str, str]) -> None:
+    """Either of the two lets in whom the address lets in."""
+    assert load_settings({"host": host, **guard}, environ={}).host == host
+
+
+@pytest.mark.parametrize(("one", "other"), [("tls_cert", "tls-key"), ("tls_key", "tls-cert")])
+def test_a_certificate_needs_its_key(one: str, other: str) -> None:
+    """One of the two alone is a fault of that one, and the mend names the other."""
+    error = fault({one: "file.pem"})
+    assert error.where == "--" + one.replace("_", "-")
+    assert f"--{other}" in error.mend
 
 
 def test_a_queue_of_its_own_needs_a_store_of_its_own() -> None:

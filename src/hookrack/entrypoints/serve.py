@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,9 @@ from typing import Final
 from hookrack import __version__
 from hookrack.app import App, open_app
 from hookrack.entrypoints.http.asgi import Front
+from hookrack.entrypoints.http.limits import Limits
 from hookrack.entrypoints.http.server import Server, bind, build
+from hookrack.entrypoints.http.tls import leaf_certificate, renew_certificate, server_context
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import HookrackError
 from hookrack.flows import Configuration, Flow, read_configuration
@@ -33,13 +36,17 @@ async def serve(settings: Settings, file: Configuration | None) -> int:
     """
     began = time.monotonic()
     stop = _Stop()
-    sock = bind(settings)
-    with suppress(asyncio.CancelledError), sock:
+    limits, tls = Limits.of(settings), server_context(settings)
+    sockets = bind(settings)
+    url = _url(sockets[0], tls=tls is not None)
+    with suppress(asyncio.CancelledError), ExitStack() as bound:
+        for sock in sockets:
+            bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
-            server = build(Front(app, workers))
-            async with _listening(server, sock), _announced(app, sock):
-                stop.ready(partial(_read_again, app))
-                print(_banner(app, sock, seconds=time.monotonic() - began), flush=True)  # noqa: T201
+            server = build(Front(app, workers), limits, tls=tls)
+            async with _listening(server, sockets), _announced(app, url):
+                stop.ready(partial(_read_again, app, url=url, tls=tls))
+                print(_banner(app, url, seconds=time.monotonic() - began), flush=True)  # noqa: T201
                 emit(log.SERVER_READY, version=__version__, role=settings.role)
                 await stop.wait()
                 emit(log.SERVER_STOPPING)
@@ -82,11 +89,14 @@ class _Stop:
         await self._asked.wait()
 
 
-async def _read_again(app: App) -> None:
-    """What SIGHUP asks for. A file with a fault is told and changes nothing."""
+async def _read_again(app: App, *, url: str, tls: ssl.SSLContext | None) -> None:
+    """What SIGHUP asks for: flow file and certificate. A fault is told and changes nothing."""
     path = app.settings.config
     try:
         await app.live.adopt_file(read_configuration(path, environ=os.environ))
+        if tls is not None:
+            renew_certificate(tls, app.settings)
+            _announce(app, url)
     except HookrackError as exc:
         emit(log.CONFIGURATION_STALE, file=str(path), detail=str(exc))
     else:
@@ -108,42 +118,52 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 
 @asynccontextmanager
-async def _listening(server: Server, sock: socket.socket) -> AsyncIterator[None]:
-    task = asyncio.create_task(server.serve(sockets=[sock]))
+async def _listening(server: Server, sockets: list[socket.socket]) -> AsyncIterator[None]:
+    task = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.listening.wait()
         yield
     finally:
-        server.should_exit = True
+        server.stop()
         await task
 
 
 @asynccontextmanager
-async def _announced(app: App, sock: socket.socket) -> AsyncIterator[None]:
+async def _announced(app: App, url: str) -> AsyncIterator[None]:
     """Keep our address in the data directory, for the client commands."""
     path = app.settings.data_dir / SERVER_FILE
     if path.exists() and app.settings.role == ("worker",):
         yield  # somebody who can be asked has announced itself there
         return
-    content = {"url": _url(sock), "pid": os.getpid(), "version": __version__}
-    draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
-    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    draft.chmod(0o600)
-    draft.rename(path)
+    _announce(app, url)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def _url(sock: socket.socket) -> str:
+def _announce(app: App, url: str) -> None:
+    path = app.settings.data_dir / SERVER_FILE
+    content = {"url": url, "pid": os.getpid(), "version": __version__}
+    if certificate := leaf_certificate(app.settings):
+        content["certificate"] = certificate  # what to expect there, whatever its names are
+    draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
+    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    draft.chmod(0o600)
+    draft.rename(path)
+
+
+def _url(sock: socket.socket, *, tls: bool) -> str:
+    """Where this machine reaches us; a wildcard is no address to connect to."""
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what was bound
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-def _banner(app: App, sock: socket.socket, *, seconds: float) -> str:
+def _banner(app: App, url: str, *, seconds: float) -> str:
     """What a newcomer needs next: where to send, a line to send, a line to fetch."""
-    settings, url = app.settings, _url(sock)
+    settings = app.settings
     flows = list(app.configuration.flows())
     where = f"embedded, in {settings.data_dir}" if settings.embedded else "as named by --store"
     lines = [
@@ -166,9 +186,11 @@ def _curl_lines(flow: Flow, url: str, settings: Settings) -> list[str]:
     ingest = f"{url}/in/{flow.account}/{flow.id}{secret}"
     key = f"{url}/v1/keys/{flow.keys[0].key}"
     headers = f'-H "Authorization: Bearer {token}" -H "Hookrack-Account: {flow.account}"'
+    # From here to here: the certificate is for the names that others know us by.
+    curl = "curl -k" if settings.tls_cert else "curl"
     return [
-        f"""  curl -H 'Content-Type: application/json' -d '{{"hello": "world"}}' {ingest}""",
-        f"  curl {headers} {key}",
+        f"""  {curl} -H 'Content-Type: application/json' -d '{{"hello": "world"}}' {ingest}""",
+        f"  {curl} {headers} {key}",
     ]
 
 

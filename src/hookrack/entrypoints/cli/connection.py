@@ -2,11 +2,15 @@
 
 Named by HOOKRACK_URL, or left behind by `serve` in the data directory; where none runs, the same
 routes are called in this process on the store itself.
+
+A certificate is checked against HOOKRACK_CA (a PEM file), else against the authorities that
+everybody trusts. The server that left its certificate in server.json is known by that very one.
 """
 
 import asyncio
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable
+from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, Rejected, Unavailable
 from hookrack.settings import Settings, load_settings
 
 _TIMEOUT_SECONDS: Final = 30
@@ -69,11 +73,17 @@ def with_api(
 @asynccontextmanager
 async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     named = os.environ.get("HOOKRACK_URL")
-    url = named or _left_behind(settings.data_dir / _SERVER_FILE)
-    if url and (named or await _answers(url)):
-        headers = {"authorization": f"Bearer {_token(settings)}"}
+    left = {} if named else _left_behind(settings.data_dir / _SERVER_FILE)
+    url, trust = named or left.get("url"), _trust(left.get("certificate"))
+    if url and (named or await _answers(url, trust)):
+        token = _named_token() if named else _token(settings)
+        headers = {b"authorization": f"Bearer {token}".encode()}
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+            base_url=_checked(url),
+            headers=headers,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=trust,
         ) as client:
             yield client
     else:
@@ -97,12 +107,24 @@ async def _in_process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def _answers(url: str) -> bool:
+def _checked(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as exc:
+        where = "HOOKRACK_URL in the environment"
+        raise ConfigError("is no URL", where=where, mend="Write http://host:port.") from exc
+
+
+async def _answers(url: str, trust: ssl.SSLContext | bool) -> bool:
     """Whether the server that left its address behind is still there."""
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
+        async with httpx.AsyncClient(
+            trust_env=False, timeout=_TIMEOUT_SECONDS, verify=trust
+        ) as client:
             await client.get(f"{url}/livez")
-    except httpx.ConnectError:
+    except httpx.ConnectError as exc:
+        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+            raise _away(url, exc) from exc
         return False
     except httpx.HTTPError as exc:
         raise _away(url, exc) from exc
@@ -120,15 +142,56 @@ def _token(settings: Settings) -> str:
         return ""
 
 
-def _left_behind(path: Path) -> str | None:
+def _named_token() -> str:
+    """A token for the server that HOOKRACK_URL names: never one of this machine's own files."""
+    given = os.environ.get("HOOKRACK_TOKEN")
+    if not given:
+        raise ConfigError(
+            "is not set, and the token of this data directory is not for other servers",
+            where="HOOKRACK_TOKEN in the environment",
+            mend="Set it to a token of the server that HOOKRACK_URL names.",
+        )
+    return given
+
+
+def _trust(certificate: str | None) -> ssl.SSLContext | bool:
+    """What to check a server's certificate against. Raises: ConfigError (`HOOKRACK_CA`)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # this one itself, not its issuer
+        context.check_hostname = False
+        context.load_verify_locations(cadata=certificate)
+        return context
+    file = os.environ.get("HOOKRACK_CA")
+    if not file:
+        return True
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["url"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+        context.load_verify_locations(cafile=file)
+    except OSError as exc:  # which ssl.SSLError is, too
+        raise ConfigError(
+            f"{file} can't be used: {exc.strerror or exc}",
+            where="HOOKRACK_CA in the environment",
+            mend="Name a PEM file with the certificates of the authorities to trust.",
+        ) from exc
+    return context
+
+
+def _left_behind(path: Path) -> dict[str, str]:
+    """What a server left behind: its address, and its certificate if it speaks TLS."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _away(url: object, exc: Exception) -> Unavailable:
+    if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        detail = f"The certificate of {url} is not trusted. Name its authority with HOOKRACK_CA."
+        return Unavailable(Code.STORE_UNAVAILABLE, detail)
     return Unavailable(Code.STORE_UNAVAILABLE, f"{url} doesn't answer ({type(exc).__name__}).")
 
 

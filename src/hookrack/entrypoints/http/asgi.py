@@ -19,6 +19,7 @@ from hookrack.entrypoints.http.exchange import (
 )
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
+from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
@@ -51,12 +52,12 @@ class Front:
         try:
             await route(self._app, scope, receive, noted)
         except CodedError as exc:
-            _refused(scope, exc)
+            self._refused(scope, exc)
             await answer(noted, *problem(exc))
         except Gone:
-            _refused(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
+            self._refused(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
-            emit(log.REQUEST_FAILED, exc_info=exc, route=_shown(scope["path"]))
+            emit(log.REQUEST_FAILED, exc_info=exc, route=self._shown(scope["path"]))
             _count_refusal(scope, Code.INTERNAL)
             await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
         finally:
@@ -80,6 +81,25 @@ class Front:
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
         await self._api(scope, receive, send)
+
+    def _refused(self, scope: Scope, exc: CodedError) -> None:
+        """Count a refusal and say it in one line; a get that finds nothing is none."""
+        if exc.code is Code.NO_EVENT:
+            return
+        _count_refusal(scope, exc.code)
+        line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED
+        if exc.code is Code.STORE_FULL:
+            line = log.STORE_FULL
+        client = client_address(scope, self._app.settings.trusted_proxies)
+        emit(line, code=exc.code, route=self._shown(scope["path"]), client=client)
+
+    def _shown(self, path: str) -> str:
+        """A path without what can be a secret: of /in only a flow that there is."""
+        parts = path.split("/")[:4]
+        if parts[:2] == ["", "v1"]:
+            return "/".join(parts)[:200]
+        flow = self._app.configuration.find_flow(*parts[2:]) if len(parts) == 4 else None
+        return f"/in/{flow.account}/{flow.id}" if flow and parts[1] == "in" else "other"
 
     async def _ready(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
         """200 when requests would be served, 503 naming what fails."""
@@ -140,19 +160,3 @@ def _count_refusal(scope: Scope, code: Code) -> None:
         metrics.REJECTED.add(code.value)
         if code.value == "SIGNATURE_INVALID":
             metrics.SIGNATURE_FAILURES.add()
-
-
-def _refused(scope: Scope, exc: CodedError) -> None:
-    """Count and log one refusal; a get that finds nothing is none."""
-    _count_refusal(scope, exc.code)
-    if exc.code is Code.NO_EVENT:
-        return
-    line = log.STORE_LOST if isinstance(exc, Unavailable) else log.REQUEST_REJECTED
-    if exc.code is Code.STORE_FULL:
-        line = log.STORE_FULL
-    emit(line, code=exc.code, route=_shown(scope["path"]))
-
-
-def _shown(path: str) -> str:
-    """A path without what can be a secret: /in/{account}/{flow} and no further."""
-    return "/".join(path.split("/")[:4])[:200]

@@ -1,6 +1,5 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
@@ -13,11 +12,6 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON: Final[Header] = (b"content-type", b"application/json")
-
-# A sender that is still sending doesn't listen; what is too large is read away so that it hears
-# the refusal, but not for ever.
-_DRAIN_BYTES: Final = 64 * 1024 * 1024
-_DRAIN_SECONDS: Final = 5.0
 
 
 class Gone(Exception):  # noqa: N818 - a state of the peer, no fault of ours
@@ -33,14 +27,12 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
-    """The whole body, counted as it arrives.
+    """The whole body, counted as it arrives; what is too large is not waited for.
 
     Raises: Rejected (`BODY_TOO_LARGE`), Gone when the client cut it off.
     """
     declared = header(scope, b"content-length")
     if declared and declared.isascii() and declared.isdigit() and int(declared) > limit:
-        if header(scope, b"expect") is None:
-            await _drain(receive)
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
@@ -59,26 +51,11 @@ async def _read_parts(message: Message, receive: Receive, limit: int) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            if message.get("more_body"):
-                await _drain(receive)
             raise _too_large(limit)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
-
-
-async def _drain(receive: Receive) -> None:
-    size = 0
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while size < _DRAIN_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body"):
-                    return
-    except TimeoutError:
-        return
 
 
 def _too_large(limit: int) -> Rejected:

@@ -9,7 +9,17 @@ from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable
 
 _TYPE: Final[Header] = (b"content-type", b"application/problem+json")
 # After these the rest of the request may still be on its way: the connection can't be used again.
-_CLOSING: Final = frozenset({Code.BODY_TOO_LARGE, Code.BODY_INCOMPLETE})
+_CLOSING: Final = frozenset(
+    {
+        Code.REQUEST_INVALID,
+        Code.REQUEST_TIMEOUT,
+        Code.URL_TOO_LONG,
+        Code.HEADERS_TOO_LARGE,
+        Code.TOO_MANY_CONNECTIONS,
+        Code.BODY_TOO_LARGE,
+        Code.BODY_INCOMPLETE,
+    }
+)
 
 
 def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
