@@ -33,6 +33,40 @@ def free_port() -> int:
         return port
 
 
+def test_a_page_is_read_as_its_reader_does(tmp_path: Path) -> None:
+    """Commands may go on over lines; what a block says of itself holds for its last command."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```yaml file=a.yaml\nb: 1\n```\n\n```yaml\nc: 2\n```\n\n"
+        "```console exit=2 soon\n$ one \\\n    more\nsaid …\n$ two\n```\n"
+    )
+    assert list(read_page(page)) == [
+        File("a.yaml", "b: 1\n"),
+        Command("one \\\n    more", ("said …",), 0, soon=True),
+        Command("two", (), 2, soon=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "fits"),
+    [
+        ("echo good news", "good …", True),
+        ("echo good news", "good", False),
+        ("echo 'a(b'", "a(b", True),
+        ("false", "", False),
+        ("sleep 9 & kill %1", "", True),
+    ],
+)
+def test_a_page_that_is_wrong_is_found_out(
+    text: str, shown: str, fits: bool, tmp_path: Path
+) -> None:
+    """A command that ends otherwise, or prints something else than the page shows, is a fault."""
+    with Shell(tmp_path, os.environ) as shell:
+        code, output = shell.run(text)
+    lines = (shown,) if shown else ()
+    assert Command(text, lines, 0, soon=False).fits(code, output) is fits
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Served]:
     """The server that `make run` starts, with the token where a reader finds it."""
