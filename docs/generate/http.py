@@ -9,8 +9,9 @@ from hookrack.entrypoints.http.api import describe_api
 
 _METHODS: Final = ("get", "put", "post", "delete")
 _HEAD: Final = """
-Bodies are JSON; refusals are problem documents, see [errors](errors.md). A running server shows the
-same at `/docs`, and for programs at `/openapi.json`.
+Bodies are JSON; refusals are problem documents, see [errors](errors.md). All calls but the first
+four need the scope `admin`; a running server shows these at `/docs`, and for programs at
+`/openapi.json`.
 
 A token comes in `Authorization: Bearer <token>`. A token for one account needs no more; one for
 several or all names the account in the header `Hookrack-Account`. No or a bad token is 401, a
@@ -56,8 +57,6 @@ the event id; with a fitting `If-None-Match` the answer is 304. Refusals: 400 `K
 
 200 `{"status": "ready", "checks": {...}}` when the store and the queue answer and the workers of
 this process run; else 503, and the check that fails says so. No token.
-
-The calls below all need the scope `admin`.
 """
 
 
