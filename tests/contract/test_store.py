@@ -77,6 +77,19 @@ async def test_ties_go_to_the_one_stored_last(store: RedisStore) -> None:
     assert await newest(store) == second.id
 
 
+async def test_ties_among_late_arrivals_go_to_the_one_stored_last(
+    store: RedisStore, clock: Clock
+) -> None:
+    """Of late arrivals from the same millisecond the last one wins, however short it lives."""
+    top, first, second = event(), event(at=NOW - 5), event(at=NOW - 5)
+    await put(store, under(top, "erp", ttl=timedelta(milliseconds=1)))
+    await put(store, under(first, "erp"), under(second, "erp", ttl=timedelta(seconds=1)))
+    clock.forward(timedelta(milliseconds=1))
+    assert await newest(store) == second.id
+    clock.forward(timedelta(seconds=1))
+    assert await newest(store) == first.id
+
+
 async def test_when_the_newest_is_gone_the_next_one_shows(store: RedisStore, clock: Clock) -> None:
     """A late arrival is the newest as soon as the entries received after it have expired."""
     early, late = event(at=NOW - 2000), event(at=NOW - 1000)

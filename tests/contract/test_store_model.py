@@ -234,6 +234,7 @@ class Machine(RuleBasedStateMachine):
         )
 
 
+@pytest.mark.timeout(400)  # hypothesis makes a failure short for up to 5 minutes
 def test_the_store_does_what_the_model_does(url: str, prefix: str) -> None:
     """Whatever is put, set, read and purged, and whenever: the store answers as the model."""
 
@@ -248,6 +249,7 @@ def test_the_store_does_what_the_model_does(url: str, prefix: str) -> None:
             stateful_step_count=40,
             deadline=None,
             database=None,
+            phases=(__import__("hypothesis").Phase.generate,),
             suppress_health_check=list(HealthCheck),
         ),
     )

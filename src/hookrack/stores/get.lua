@@ -28,15 +28,15 @@ local function top(set, late)
     local found = call('ZREVRANGE', set, from, from + size - 1, 'WITHSCORES')
     for place = 1, #found, 2 do
       local member, score = found[place], tonumber(found[place + 1])
-      local expiry, second = unpack_(late and '>I6I7' or '>I6I6', member)
+      local expiry = unpack_('>I6', member, late and 8 or 1)
       if expiry > now then
         local id = string.sub(member, late and 14 or 13)
         -- With no room left only whether there is one is worth knowing.
         local payload = full and call('EXISTS', ARGV[2] .. id) == 1 and ''
           or call('GET', ARGV[2] .. id)
         if payload then
-          if late then return {score, second, expiry, id, payload} end
-          return {second, score, expiry, id, payload}
+          if late then return {score, unpack_('>I7', member), expiry, id, payload} end
+          return {unpack_('>I6', member, 7), score, expiry, id, payload}
         end
       end
     end

@@ -67,7 +67,7 @@ end
 local function take(set, member, seq)
   local expiry, event_id = unpack_('>I6', member), string.sub(member, 13)
   call('ZREM', set, member)
-  if set == KEYS[2] then call('ZREM', KEYS[3], pack('>I6I7', expiry, seq) .. event_id) end
+  if set == KEYS[2] then call('ZREM', KEYS[3], pack('>I7I6', seq, expiry) .. event_id) end
   if expiry > now and call('EXISTS', payloads .. event_id) == 1 then
     purged = purged + 1
     forget(event_id)

@@ -115,14 +115,14 @@ local function keep_until(set, stays)
 end
 
 -- Drop the dead among a few references at a wandering place, so that a key which is written and
--- never read stays bounded.
-local function trim(set)
+-- never read stays bounded. A member has its expiry at `at`.
+local function trim(set, at)
   local size = call('ZCARD', set)
   if size < 8 then return end
   seed = (seed * 69069 + 1) % 4294967296
   local place = math.floor(seed / 4294967296 * (size - 3))
   for _, member in ipairs(call('ZRANGE', set, place, place + 3)) do
-    if unpack_('>I6', member) <= now then call('ZREM', set, member) end
+    if unpack_('>I6', member, at) <= now then call('ZREM', set, member) end
   end
 end
 
@@ -130,15 +130,15 @@ local function write_reference(event, key)
   local expiry, received = key.expiry, event.received
   if key.late then
     call('ZADD', key.o, whole(event.seq), pack('>I6I6', expiry, received) .. event.id)
-    call('ZADD', key.n, whole(received), pack('>I6I7', expiry, event.seq) .. event.id)
+    call('ZADD', key.n, whole(received), pack('>I7I6', event.seq, expiry) .. event.id)
     keep_until(key.o, key.stays)
     keep_until(key.n, key.stays)
-    trim(key.o)
-    trim(key.n)
+    trim(key.o, 1)
+    trim(key.n, 8)
   else
     call('ZADD', key.k, whole(event.seq), pack('>I6I6', expiry, received) .. event.id)
     keep_until(key.k, key.stays)
-    trim(key.k)
+    trim(key.k, 1)
   end
 end
 

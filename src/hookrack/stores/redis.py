@@ -9,7 +9,7 @@
                              set: fingerprint storedAt expiry seq eid
     {acct}:k:<key>   ZSET    in order: score seq, member expiry receivedAt eid
     {acct}:o:<key>   ZSET    late arrivals: score seq, the same member
-    {acct}:n:<key>   ZSET    late arrivals: score receivedAt, member expiry seq eid
+    {acct}:n:<key>   ZSET    late arrivals: score receivedAt, member seq expiry eid
     {cfg}:epoch      STRING  random, made once; goes into every cursor; permanent
 
 Logical time ends at `expiry`, judged by the server's clock at every read; a key of Redis's own

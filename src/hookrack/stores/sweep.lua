@@ -24,7 +24,7 @@ for place = 1, 2 do
     local expiry, id = unpack_('>I6', member), string.sub(member, 13)
     if expiry <= now or call('EXISTS', ARGV[2] .. id) == 0 then
       dead[#dead + 1] = member
-      twins[#twins + 1] = pack('>I6I7', expiry, seq) .. id
+      twins[#twins + 1] = pack('>I7I6', seq, expiry) .. id
     end
   end
   if #dead > 0 then

@@ -13,14 +13,15 @@ if not now then
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
-local function trim(set, id_from)
+local function trim(set, late)
   local dropped = 0
   for _ = 1, PAGES do
     local members = call('ZREVRANGE', set, 0, PAGE - 1)
     if #members == 0 then return dropped end
     for _, member in ipairs(members) do
-      local alive = unpack_('>I6', member) > now
-      if alive and call('EXISTS', ARGV[2] .. string.sub(member, id_from)) == 1 then
+      local id = string.sub(member, late and 14 or 13)
+      local alive = unpack_('>I6', member, late and 8 or 1) > now
+      if alive and call('EXISTS', ARGV[2] .. id) == 1 then
         return dropped
       end
       call('ZREM', set, member)
@@ -30,4 +31,4 @@ local function trim(set, id_from)
   return dropped
 end
 
-return trim(KEYS[1], 13) + trim(KEYS[2], 14)
+return trim(KEYS[1], false) + trim(KEYS[2], true)
