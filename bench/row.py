@@ -24,7 +24,7 @@ class Sizes:
 
 
 DEFAULT: Final = Sizes(5, 2.0, 0.5, 10_000, 10, 20_000, 30, 5)
-QUICK: Final = Sizes(1, 0.5, 0.2, 1_000, 1.5, 1_000, 2, 1)
+QUICK: Final = Sizes(1, 0.4, 0.1, 500, 1, 500, 1, 1)
 FULL: Final = Sizes(7, 4.0, 1.0, 20_000, 30, 100_000, 60, 7)
 
 
