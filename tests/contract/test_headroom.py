@@ -40,14 +40,14 @@ async def memory(pipe: Pipe, prefix: str) -> RedisMemory:
 
 @pytest.fixture
 def limits(direct: "redis.asyncio.Redis") -> Limits:
-    """Sets the engine's limit for a while, to so much above what is in use."""
+    """Sets the engine's limit for a while, to so much above what is in use, a tenth at most."""
 
     @asynccontextmanager
     async def limited(above: int) -> AsyncIterator[None]:
         before = (await direct.config_get("maxmemory"))["maxmemory"]
         assert before is not None
         used = int((await direct.info("memory"))["used_memory"])
-        await direct.config_set("maxmemory", used + above)
+        await direct.config_set("maxmemory", used + min(above, used // 10))
         try:
             yield
         finally:

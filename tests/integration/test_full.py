@@ -18,12 +18,14 @@ from harness import EXAMPLE, Served, wait_until
 from queueing import envelope
 
 from hookrack._redis import Pipe
+from hookrack.entries import LifeStatus
 from hookrack.entrypoints.worker import Worker
 from hookrack.flows import read_configuration
 from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import process
 from hookrack.queues.redis_streams import RedisStreams
 from hookrack.stores.redis import RedisStore
+from hookrack.stores.redis_codec import decode_life
 
 MIB = 1024 * 1024
 FLOWS = """
@@ -109,8 +111,16 @@ async def test_a_full_store_does_not_keep_a_server_from_starting(
 
 
 async def _all_stored(store: "redis.asyncio.Redis", wanted: list[str]) -> bool:
-    lives = await store.mget([f"hr1:{{acme}}:l:{event_id}" for event_id in wanted])
-    return all(life and json.loads(life)["status"] == "stored" for life in lives)
+    lives: list[bytes | None] = await store.mget(
+        [f"hr1:{{acme}}:l:{event_id}" for event_id in wanted]
+    )  # type: ignore[assignment]
+    found = [
+        decode_life("acme", event_id, raw=raw, now=0)
+        for event_id, raw in zip(wanted, lives, strict=True)
+        if raw
+    ]
+    stored = [life for life in found if life.status is LifeStatus.STORED]
+    return len(stored) == len(wanted)
 
 
 async def _accepted(client: httpx.AsyncClient) -> bool:

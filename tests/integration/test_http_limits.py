@@ -177,9 +177,9 @@ async def test_a_body_that_dribbles_is_cut(hasty: Served) -> None:
 
 
 async def test_a_body_that_keeps_its_pace_may_take_longer(hasty: Served) -> None:
-    """A large body is no slow one: at twice the least pace it outlives bodySeconds."""
-    body = b'"%b"' % (b"a" * 10_238)
-    parts = [body[at : at + 512] for at in range(0, len(body), 512)]
+    """A large body is no slow one: far above the least pace it outlives bodySeconds."""
+    body = b'"%b"' % (b"a" * 81_918)
+    parts = [body[at : at + 4096] for at in range(0, len(body), 4096)]
     async with Wire(hasty.url) as wire:
         await wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(body), *parts, pause=0.2)
         assert (await wire.answer()).status == 202
