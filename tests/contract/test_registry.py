@@ -55,7 +55,7 @@ SECRETS = """
   acme:
     flows:
       orders: {keys: [erp], auth: {type: secret, secrets: ["${ORDERS}", plain-one]}}
-      basic: {keys: [erp], auth: {type: basic, username: kp, passwords: [pw]}}
+      basic: {keys: [erp], auth: {type: basic, username: kp, passwords: [basic-pass-word]}}
 """
 
 
@@ -165,7 +165,7 @@ async def test_secrets_are_never_kept_in_the_open(
     """In the store a secret is sealed; with another secret key a start is refused."""
     await live.adopt_file(file(SECRETS))
     kept = b"".join([value async for value in everything(direct, prefix)])
-    for secret in (b"s3cret-orders", b"plain-one", b"pw"):
+    for secret in (b"s3cret-orders", b"plain-one", b"basic-pass-word"):
         assert secret not in kept
     stranger = view(RedisRegistry(live_pipe(live), url="", prefix=prefix), key=Secret("x" * 32))
     with pytest.raises(ConfigError, match="HOOKRACK_SECRET_KEY"):
