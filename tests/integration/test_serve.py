@@ -150,9 +150,13 @@ async def test_readiness_names_what_fails(own_server: Start) -> None:
         async with served.client() as client:
             return (await client.get("/readyz")).status_code == 200
 
+    async def kept() -> bool:
+        async with served.client() as client:
+            entries = (await client.get("/v1/keys/deploys/events")).json()["entries"]
+        return event_id in {entry["eventId"] for entry in entries}
+
     await wait_until(heals, what="readiness", seconds=15)
-    assert await found(served) is not None
-    del event_id
+    await wait_until(kept, what="the event acknowledged before", seconds=15)
 
 
 async def test_a_killed_engine_is_started_again(own_server: Start) -> None:
