@@ -24,6 +24,7 @@ from hookrack.queues.redis_keys import (
     QueueKeys,
     partition_of,
 )
+from hookrack.queues.redis_purge import purge
 from hookrack.telemetry import metrics
 
 BATCH_BYTES: Final = 1024 * 1024
@@ -208,6 +209,10 @@ class RedisStreams:
     async def find(self, account: str, event_id: str) -> Whereabouts | None:
         """See `ports.Queue`."""
         return await find(self._pipe, self._keys, account=account, event_id=event_id)
+
+    async def purge(self, account: str) -> int:
+        """See `ports.Queue`."""
+        return await purge(self._pipe, self._keys, account=account)
 
     async def stats(self) -> QueueStats:
         """See `ports.Queue`."""
