@@ -27,6 +27,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "heads": {"jsontext", "model"},
     "entries": {"model"},
     "ports": {"entries", "errors", "model"},
+    "readers": {"model"},
     "settings": {"errors", "model"},
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
@@ -39,10 +40,11 @@ ALLOWED: Final[dict[str, set[str]]] = {
         *("edge", "errors", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
     "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
+    "pulling": {"entries", "errors", "model", "pipeline", "ports", "readers"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
     "queues": BASE | {"_redis", "heads"},
-    "stores": BASE | {"_redis", "entries"},
+    "stores": BASE | {"_redis", "entries", "readers"},
     "engine": BASE,
 }
 ALLOWED["app"] = set(ALLOWED)
@@ -125,7 +127,7 @@ def test_foreign_packages_are_imported_in_one_place(name: str) -> None:
 PURE: Final = [
     name
     for name in MODULES
-    if part(name) in {"edge", "errors", "heads", "jsontext", "letters", "pipeline"}
+    if part(name) in {"edge", "errors", "heads", "jsontext", "letters", "pipeline", "pulling"}
 ]
 
 

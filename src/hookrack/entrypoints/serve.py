@@ -44,7 +44,7 @@ async def serve(settings: Settings, file: Configuration | None) -> int:
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
             server = build(Front(app, workers), limits, tls=tls)
-            async with _listening(server, sockets), _announced(app, url):
+            async with _listening(server, sockets, app), _announced(app, url):
                 stop.ready(partial(_read_again, app, url=url, tls=tls))
                 print(_banner(app, url, seconds=time.monotonic() - began), flush=True)  # noqa: T201
                 emit(log.SERVER_READY, version=__version__, role=settings.role)
@@ -118,12 +118,13 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 
 @asynccontextmanager
-async def _listening(server: Server, sockets: list[socket.socket]) -> AsyncIterator[None]:
+async def _listening(server: Server, sockets: list[socket.socket], app: App) -> AsyncIterator[None]:
     task = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.listening.wait()
         yield
     finally:
+        app.arrivals.stop()
         server.stop()
         await task
 

@@ -12,6 +12,8 @@
 --       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
 --       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
 --
+-- What was stored is told on the channel {acct}:new: the last sequence, and the keys.
+--
 -- Everything is read and planned before the first write, and the first write takes memory, so that
 -- a full server refuses it before anything has changed.
 
@@ -142,7 +144,7 @@ local function write_reference(event, key)
   end
 end
 
-local results = {}
+local results, told = {}, {}
 for index, event in ipairs(events) do
   local verdict = event.verdict
   if not verdict then
@@ -153,6 +155,7 @@ for index, event in ipairs(events) do
     for place, key in ipairs(event.keys) do
       references[place] = pack('>I6B', key.expiry, #key.name) .. key.name
       write_reference(event, key)
+      if told[#told] ~= key.name then told[#told + 1] = key.name end
     end
     write_life(event, 'stored', event.expiry, '', table.concat(references))
     if event.mark_key then call('SET', event.mark_key, event.mark, 'PX', whole(event.window)) end
@@ -164,5 +167,9 @@ for index, event in ipairs(events) do
   end
   results[index] = verdict
 end
-if seq > last then call('SET', KEYS[1], whole(seq)) end
+if seq > last then
+  call('SET', KEYS[1], whole(seq))
+  -- Who waits hears of it (redis_arrivals.py); where nobody does it goes nowhere.
+  call('PUBLISH', string.sub(KEYS[1], 1, -4) .. 'new', whole(seq) .. ' ' .. table.concat(told, ' '))
+end
 return results

@@ -70,6 +70,11 @@ class RedisStore:
         self._newest = Newest(pipe, self._space)
         self._history = History(pipe, self._space)
 
+    @property
+    def epoch(self) -> bytes:
+        """What goes into every cursor."""
+        return self._space.epoch
+
     @classmethod
     async def open(cls, pipe: Pipe, *, prefix: str, now: Clock | None = None) -> "RedisStore":
         """A store whose epoch is read, or made at the very first start. Raises: Unavailable."""

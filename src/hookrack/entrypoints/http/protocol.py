@@ -6,6 +6,7 @@ the requests before it; then the connection ends.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -36,6 +37,8 @@ class Connection(Framing):
         self._crowd = server_state
         self._lingers = False
         self._unsent, self._unsent_seconds = 0, 0.0
+        self.on_gone: Callable[[], None] | None = None  # of the request under way, if it waits
+        self.has_left = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, or turn it away."""
@@ -52,6 +55,7 @@ class Connection(Framing):
         self._crowd.lingering -= self._lingers
         self.state, self._lingers = State.CLOSING, False
         super().connection_lost(exc)
+        self._leave()
         self._outlet.shut()
         self.transport = self._socket
 
@@ -61,7 +65,25 @@ class Connection(Framing):
         if not whole or not self._under_way():
             return False
         self.cycle.keep_alive = False
+        self._leave()
         return self.scheme == "http"
+
+    def _leave(self) -> None:
+        """Tell a request that waits: nobody does, or nobody will send anything more."""
+        self.has_left = True
+        if self.on_gone is not None:
+            self.on_gone()
+
+    @property
+    def is_gone(self) -> bool:
+        """See `exchange.Peer`."""
+        return self._socket.is_closing()
+
+    def end_with(self, data: bytes) -> None:
+        """See `exchange.Peer`; a client that doesn't read it is given up by `sweep`."""
+        self._socket.write(data)
+        self._outlet.shut()
+        self._socket.close()
 
     def shutdown(self) -> None:
         """The server stops: close when what is under way is answered."""

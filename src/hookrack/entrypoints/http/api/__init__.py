@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
+from hookrack.entrypoints.http.api import accounts, dead_letters, entries, leases, tokens
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
@@ -42,6 +42,7 @@ def describe_api() -> FastAPI:
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
     api.include_router(entries.router)
+    api.include_router(leases.router)
     api.include_router(accounts.router)
     api.include_router(tokens.router)
     api.include_router(dead_letters.router)
