@@ -9,8 +9,8 @@ from hookrack.entrypoints.http.api import describe_api
 
 _METHODS: Final = ("get", "put", "post", "delete")
 _HEAD: Final = """
-Bodies are JSON; refusals are problem documents, see [errors](errors.md). A running server shows these at `/docs`, and for programs at
-`/openapi.json`.
+Bodies are JSON; refusals are problem documents, see [errors](errors.md). A running server shows the
+calls at `/docs`, and for programs at `/openapi.json`.
 
 A token comes in `Authorization: Bearer <token>`. A token for one account needs no more; one for
 several or all names the account in the header `Hookrack-Account`. No or a bad token is 401, a

@@ -7,7 +7,8 @@
 --       then for each event: id, receivedAt (of a direct set: not looked at, it is now),
 --       flow ("" = direct set), contentType, crc32, data, dedupe window (ms, 0 = no dedupe id),
 --       where it has one: fingerprint (direct sets only, 16 bytes, else ""),
---       number of keys, and for each key: name, ttl (ms)
+--       number of keys (negative: the event brings its ttl itself, which retime.lua leaves), and
+--       for each key: name, ttl (ms)
 -- ->    for each event {"stored", told} | {"again"} | {"duplicate", original id} | {"expired"},
 --       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
 --       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
@@ -60,6 +61,7 @@ for index = 1, count do
     from, at = from + 1, at + 1
   end
   local keys = tonumber(ARGV[from])
+  event.form, keys = keys < 0 and 2 or 1, math.abs(keys)
   from = from + 1
   if seen[event.id] or call('EXISTS', event.life_key) == 1 then
     event.verdict = {'again'}
@@ -148,7 +150,7 @@ local results, told = {}, {}
 for index, event in ipairs(events) do
   local verdict = event.verdict
   if not verdict then
-    local head = pack('>BI6I6I7I4B', 1, event.received, now, event.seq, event.crc, #event.flow)
+    local head = pack('>BI6I6I7I4B', event.form, event.received, now, event.seq, event.crc, #event.flow)
     call('SET', event.payload_key, head .. event.flow .. pack('>B', #event.type) .. event.type
       .. event.data, 'PX', whole(event.stays - now))
     local references = {}

@@ -1,7 +1,7 @@
 """The Store on Redis/Valkey. Keys, all of one account in one slot by its hash tag {acct}:
 
     {acct}:seq       STRING  last sequence; permanent
-    {acct}:p:<eid>   STRING  header (version receivedAt storedAt seq crc32 flow contentType) + data
+    {acct}:p:<eid>   STRING  header (form receivedAt storedAt seq crc32 flow contentType) + data
     {acct}:l:<eid>   STRING  life: version status receivedAt storedAt flow original, and the keys
                              that it is under, each with its expiry; there = seen before; stays
                              until 24 h past its last expiry, purged or not
@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from hookrack._redis import Pipe, Script
-from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
+from hookrack.entries import (
+    AccountPurge,
+    DirectSet,
+    Found,
+    Life,
+    Page,
+    Retimed,
+    Times,
+    Written,
+)
 from hookrack.errors import Code, Rejected
 from hookrack.model import (
     Duplicate,
@@ -52,6 +61,7 @@ from hookrack.stores.redis_codec import (
 )
 from hookrack.stores.redis_history import History
 from hookrack.stores.redis_newest import Newest
+from hookrack.stores.redis_retime import retime
 
 DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
 _SCAN_COUNT: Final = 1_000
@@ -118,11 +128,12 @@ class RedisStore:
             keys += (f"{tag}p:{event.id}", f"{tag}l:{event.id}")
             args += (event.id, event.received_at, event.flow, event.content_type)
             args += (zlib.crc32(event.data), event.data)
+            names = len(placement.keys) if event.ttl is None else -len(placement.keys)
             if event.dedupe_id is None:
-                args += (0, len(placement.keys))
+                args += (0, names)
             else:
                 keys.append(f"{tag}d:{mark_name(event.flow, event.dedupe_id)}")
-                args += (milliseconds(DEDUPE_WINDOW), mark, len(placement.keys))
+                args += (milliseconds(DEDUPE_WINDOW), mark, names)
             for key, ttl in placement.keys:
                 keys += (f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}n:{key}")
                 args += (key, milliseconds(ttl))
@@ -203,6 +214,10 @@ class RedisStore:
             if len(members) < _MEMBERS_PER_LOOK:
                 return live
 
+    async def retime(self, account: str, times: Times) -> Retimed:
+        """See `ports.Store`; looks at every name in the store, a page at a time."""
+        return await retime(self._pipe, self._space, account=account, times=times)
+
     async def ping(self) -> None:
         """See `ports.Store`."""
         await self._pipe.call(b"PING")
@@ -221,6 +236,7 @@ def _placement(account: str, direct: DirectSet) -> Placement:
         received_at=0,
         content_type=direct.content_type,
         data=direct.data,
+        ttl=direct.ttl if direct.own_ttl else None,
         dedupe_id=direct.dedupe_id,
     )
     return Placement(event, tuple((key, direct.ttl) for key in direct.keys))

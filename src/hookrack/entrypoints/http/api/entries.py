@@ -85,7 +85,7 @@ class Listed(BaseModel):
     after: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     since: _Since = None
-    wait: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=30)] = 0
+    wait: Annotated[int, Field(ge=0, le=30), BeforeValidator(_whole)] = 0
 
     def place(self, *, after: str | None = None) -> Place:
         """Where to begin; what a client says it had last goes before the query."""
