@@ -86,11 +86,10 @@ for _, member in ipairs(back) do
     or call('ZRANGEBYSCORE', KEYS[2], score, score, 'LIMIT', 0, 1)[1]
   local kept = call('HGET', h, member)
   local attempts = kept and unpack_('>I2', kept) or 0
-  if not reference or attempts >= most then
-    local alive = reference and unpack_('>I6', reference) > now
-    if alive then
-      dead[#dead + 1], dead[#dead + 2] = score, pack('>I7I2I6', seq, attempts, now)
-    end
+  if not reference or unpack_('>I6', reference) <= now then
+    gone[#gone + 1] = member
+  elseif attempts >= most then
+    dead[#dead + 1], dead[#dead + 2] = score, pack('>I7I2I6', seq, attempts, now)
     gone[#gone + 1] = member
   elseif #entries >= limit then
     full = true
