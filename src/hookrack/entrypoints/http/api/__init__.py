@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from hookrack import __version__
 from hookrack.app import App
 from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
+from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
@@ -24,11 +25,11 @@ _ABOUT: Final = (
 )
 
 
-def open_api(app: App) -> FastAPI:
+def open_api(app: App) -> Asgi:
     """The application for this process."""
     api = describe_api()
     api.state.app = app
-    return api
+    return guarded(api, app)
 
 
 def describe_api() -> FastAPI:
@@ -39,6 +40,8 @@ def describe_api() -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
     api.include_router(entries.router)
