@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from harness import EXAMPLE, refused_start
 
 from hookrack.settings import documented_settings
 
@@ -71,7 +72,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 
 def test_a_linter_has_nothing_to_say_about_the_recipe() -> None:
-    """hadolint finds no fault in the Containerfile."""
+    """The linter of Containerfiles finds no fault."""
     hadolint = Path(sys.executable).with_name("hadolint")
     command = [hadolint, RECIPE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -95,6 +96,17 @@ def test_a_container_listens_for_others_and_says_so() -> None:
     assert given["HOOKRACK_DATA_DIR"] == last("VOLUME")
     assert set(given) <= {row.variable for row in documented_settings()}
     assert not {"HOOKRACK_TRUSTED_PROXIES", "HOOKRACK_TLS_CERT"} & set(given)
+
+
+def test_a_container_that_is_told_nothing_more_does_not_listen(tmp_path: Path) -> None:
+    """With the image's own settings the start is refused, and TLS and proxies are named."""
+    given = dict(re.findall(r"(HOOKRACK_[A-Z_]+)=(\S+)", last("ENV")))
+    given["HOOKRACK_CONFIG"] = str(EXAMPLE)
+    given["HOOKRACK_DATA_DIR"] = str(tmp_path / "data")
+    error = refused_start(**given)
+    assert "HOOKRACK_HOST" in error
+    assert "--tls-cert" in error
+    assert "--trusted-proxies" in error
 
 
 def test_a_container_says_whether_it_is_well() -> None:
