@@ -5,6 +5,7 @@ head and of what frames a body, one Host, no coding but `chunked`, no trailers, 
 protocol, and pipelined requests parsed only as they are answered.
 """
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class State(Enum):
 HEAD, BODY, BUSY, IDLE, CLOSING = State  # as globals, which are found faster than members
 
 
-class Framing(HttpToolsProtocol):
+class Framing(HttpToolsProtocol, ABC):
     """The bytes of a connection as requests; what is none goes to `refuse`."""
 
     # beside uvicorn's attributes: a dictionary of more than 30 is a slower kind
@@ -59,9 +60,9 @@ class Framing(HttpToolsProtocol):
         self._upgrading = False
         self._held = b""  # came behind pipelined requests
 
+    @abstractmethod
     def refuse(self, error: CodedError) -> None:
         """Say what is wrong with the newest request, and close."""
-        raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, but nothing behind a request that waits for its turn."""
