@@ -63,7 +63,9 @@ class Front:
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=self._shown(scope["path"]))
             _count_refusal(scope, Code.INTERNAL)
-            await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+            if noted.status == _NONE:
+                bug = CodedError(Code.INTERNAL, "See the log of the server.")
+                await answer(noted, *problem(bug))
         except asyncio.CancelledError:  # a stop waits for an answer only so long
             if noted.status == _NONE:
                 self._refused(scope, _STOPPING)
