@@ -115,8 +115,14 @@ def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
         (("token", "create", "x", "--all-accounts", "--scope", "read", "--expires-at", "soon"), 1,
          "expiresAt"),
         (("apply", "/nothing/here.yaml"), 2, "/nothing/here.yaml"),
-        (("get", "k"), 1, "ACCOUNT_REQUIRED"),
-        (("get", "a*", "--account", "acme"), 1, "KEY_INVALID"),
+        (("get", "k"), 1, "several accounts. Name it with --account."),
+        (("get", "a*", "--account", "acme"), 1, "KEY_INVALID: Not a webhook key. Use 1 to 128"),
+        (("get", "..", "--account", "acme"), 1, "KEY_INVALID"),
+        (("get", "../tokens", "--account", "acme"), 1, "KEY_INVALID"),
+        (("set", "../set", "--account", "acme"), 1, "KEY_INVALID"),
+        (("token", "revoke", "nope"), 1, "The command list shows what there is."),
+        (("serve", "--workers", "-1"), 2, "'-1' is not a whole number from 1 to"),
+        (("serve", "--store", "redis://127.0.0.1:1"), 2, "doesn't answer. Start it"),
     ],
 )  # fmt: skip
 def test_bad_usage_is_told(words: tuple[str, ...], code: int, told: str, short_dir: Path) -> None:

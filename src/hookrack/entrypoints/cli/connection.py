@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, Rejected, Unavailable
+from hookrack.model import is_webhook_key
 from hookrack.server_file import announced
 from hookrack.settings import Settings, load_settings
 
@@ -54,6 +55,13 @@ class Api:
         if answer.is_error and answer.status_code not in allow:
             raise _error(answer)
         return answer
+
+
+def key_path(key: str) -> str:
+    """The address of a webhook key. Raises: Rejected (`KEY_INVALID`); `..` would lead elsewhere."""
+    if not is_webhook_key(key):
+        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+    return f"/v1/keys/{key}"
 
 
 def with_api(

@@ -57,8 +57,8 @@ def _examine(options: dict[str, Any]) -> Iterator[Finding]:
     except ConfigError as exc:
         yield Finding("configuration", f"{exc.where}: {exc.detail}", exc.mend)
         return
-    flows = len(list(file.flows())) if file else 0
-    yield Finding("configuration", f"{flows} flows in {settings.config}")
+    flows = f"{len(list(file.flows()))} flows in" if file else "there is no flow file"
+    yield Finding("configuration", f"{flows} {settings.config}")
     for check in _CHECKS:
         yield check(settings)
 
