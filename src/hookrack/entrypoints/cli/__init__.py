@@ -21,6 +21,7 @@ from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, HookrackEr
 _MENDS: Final = {
     Code.ACCOUNT_REQUIRED: "Name it with --account.",
     Code.TOKEN_INVALID: "Set HOOKRACK_TOKEN to a token of that server.",
+    Code.STORE_UNAVAILABLE: "Try again; hookrack doctor says more.",
     Code.NOT_FOUND: "The command list shows what there is.",
 }
 _BAD_USAGE, _NOT_FINE, _INTERRUPTED = 2, 1, 130

@@ -67,6 +67,8 @@ def _folder(settings: Settings) -> Finding:
     folder = settings.data_dir
     if not folder.exists():
         return Finding("data directory", f"{folder} is not there yet; the first start makes it")
+    if not folder.is_dir():
+        return Finding("data directory", f"{folder} is no folder", "Name another: --data-dir.")
     if mode := folder.stat().st_mode & 0o077:
         detail = f"{folder} is open to others (mode {folder.stat().st_mode & 0o777:o})"
         return Finding("data directory", detail, f"Run: chmod 700 {folder}" if mode else "")
