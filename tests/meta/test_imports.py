@@ -30,6 +30,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "settings": {"errors", "model"},
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
+    "server_file": {"errors"},
     "fields": {"errors", "model"},
     "edge": {"errors", "jsontext", "model", "settings"},
     "flows": {"edge", "errors", "fields", "model", "settings"},
