@@ -35,12 +35,12 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """
     declared = header(scope, b"content-length")
     if declared and declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         return body
     return await _read_parts(message, receive, limit)
 
@@ -53,14 +53,15 @@ async def _read_parts(message: Message, receive: Receive, limit: int) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
 
 
-def _too_large(limit: int) -> Rejected:
+def too_large(limit: int) -> Rejected:
+    """What is told to who sends more than that."""
     return Rejected(Code.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
 
 
