@@ -62,7 +62,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "httpx": ("client.py", "entrypoints/cli/"),
     "jsonschema_rs": ("edge/schema.py",),
     "prometheus_client": ("entrypoints/http/metrics.py",),
-    "orjson": ("jsontext.py", "model.py", "entrypoints/"),
+    "orjson": ("jsontext.py", "model.py", "edge/schema.py", "entrypoints/"),
     "redis": ("_redis/",),
     "ruamel": ("fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/",),
