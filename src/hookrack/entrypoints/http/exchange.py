@@ -1,6 +1,6 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final
 
 from hookrack.errors import Code, Rejected
@@ -10,6 +10,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+Answer = tuple[int, Sequence[Header], bytes]  # status, headers with a length, body
+Whole = Callable[[Answer], bool]  # writes an answer in one piece, or does nothing and says False
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 
@@ -64,7 +66,15 @@ def too_large(limit: int) -> Rejected:
 
 
 async def answer(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
-    """Send one whole answer."""
-    start = [*headers, (b"content-length", b"%d" % len(body))]
+    """Send one whole answer, in one piece where `send` can do that.
+
+    That of a 304 tells no length: it would be the entry's.
+    """
+    start = [*headers]
+    if status != 304:
+        start.append((b"content-length", b"%d" % len(body)))
+    whole: Whole | None = getattr(send, "whole", None)
+    if whole is not None and whole((status, start, body)):
+        return
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})

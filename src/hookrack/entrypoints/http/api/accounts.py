@@ -58,18 +58,21 @@ async def put_account(
 
 @router.delete("/{account}")
 async def delete_account(*, account: str, app: Served, token: Admin) -> dict[str, int]:
-    """Forget an account with its flows, entries, dead letters, and the tokens for it alone.
+    """Forget an account with its flows, queue, entries, dead letters, and tokens for it alone.
 
-    What is queued still becomes dead letters, since nothing says any more where it belongs.
+    What another process takes in within the next second, before it hears of this, becomes a dead
+    letter, since nothing says any more where it belongs.
     """
     _account(app, token, account)
     tokens = sum(each.accounts == (account,) for each in app.tokens.by_digest.values())
     await app.live.drop_account(account)
+    queued = await app.queue.purge(account)
     letters = await discard(LetterFilter(accounts=frozenset({account})), letters=app.letters)
     purged = await app.store.purge_account(account)
     return {
         "entries": purged.entries,
         "events": purged.events,
+        "queued": queued,
         "deadLetters": letters,
         "tokens": tokens,
     }
