@@ -59,8 +59,13 @@ class Engine:
         return int(str(self.info("memory")["used_memory"]))
 
     def clear(self) -> None:
-        """Delete everything, so that each sample begins alike."""
-        self.client.flushall()
+        """Delete everything but the configuration, so that each sample begins alike."""
+        kept = {name: self.client.dump(name) or b"" for name in self.client.keys("*{cfg}*")}
+        with self.client.pipeline() as at_once:
+            at_once.flushall()
+            for name, value in kept.items():
+                at_once.restore(name, 0, value)
+            at_once.execute()
 
     def queued(self) -> int:
         """How many envelopes are not settled yet."""

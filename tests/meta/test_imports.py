@@ -136,12 +136,24 @@ def test_pure_parts_touch_nothing(name: str) -> None:
     assert not WORLD & {each.partition(".")[0] for each in imported(name)}
 
 
+def loaded_for(*commands: str) -> set[str]:
+    """The modules that are there once these commands have been found."""
+    code = "import sys; from hookrack.entrypoints.cli import cli\n"
+    code += f"for name in {commands}: assert cli.get_command(None, name)\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(found.stdout.split())
+
+
 def test_a_client_command_pays_for_no_server() -> None:
     """The command line loads nothing that only a serving process needs."""
-    code = "import sys, hookrack.entrypoints.cli; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert not set(found.stdout.split()) & set(SERVERS)
-    assert "hookrack.app" not in found.stdout.split()
+    found = loaded_for("serve", "check", "apply", "export", "get", "set", "token", "doctor")
+    assert not found & set(SERVERS)
+    assert "hookrack.app" not in found
+
+
+def test_a_server_pays_for_no_client() -> None:
+    """`serve` is found without loading what only the other commands need."""
+    assert not {"httpx", "hookrack.entrypoints.cli.connection"} & loaded_for("serve")
 
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:
