@@ -6,13 +6,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from hookrack.edge.auth import Auth, Credential, check_credential
-from hookrack.edge.covered import Choices
-from hookrack.edge.presets import PRESETS
-from hookrack.edge.schemes import HMACS, PUBLIC
-from hookrack.errors import Code, Rejected
-from hookrack.settings import Secret
 from signing import (
     BODY,
     NOW,
@@ -28,6 +21,13 @@ from signing import (
     standard,
     verdict,
 )
+
+from hookrack.edge.auth import Auth, Credential, check_credential
+from hookrack.edge.covered import Choices
+from hookrack.edge.presets import PRESETS
+from hookrack.edge.schemes import HMACS, PUBLIC
+from hookrack.errors import Code, Rejected
+from hookrack.settings import Secret
 
 REFUSED = Code.SIGNATURE_INVALID
 each_preset = pytest.mark.parametrize("name", SIGNED)

@@ -58,7 +58,7 @@ def _part(piece: str, behind: str, choices: Choices) -> _Part:
         return lambda _sent, _time: literal
     name = piece[1:-1]
     if name.startswith("header."):
-        return _header_part(name.removeprefix("header."), behind)
+        return _header_part(name.removeprefix("header.").lower(), behind)
     known: dict[str, _Part] = {
         "body": lambda sent, _time: sent.body,
         "timestamp": lambda _sent, time: time.encode("latin-1"),

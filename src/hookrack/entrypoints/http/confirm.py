@@ -22,7 +22,7 @@ async def visit(url: str) -> None:
             client.stream("GET", url) as found,
         ):
             status = found.status_code
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         status = 0
     if status != httpx.codes.OK:
         raise CodedError(Code.CONFIRMATION_FAILED, "The address to confirm at gave no 200.")

@@ -63,7 +63,9 @@ def _too_large(limit: int) -> Rejected:
 
 
 async def answer(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
-    """Send one whole answer."""
-    start = [*headers, (b"content-length", b"%d" % len(body))]
+    """Send one whole answer; a 204 has neither body nor length."""
+    start = [*headers]
+    if status != 204:
+        start.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})
