@@ -37,7 +37,8 @@ class Auth:
     """A flow's rule of admission. Any one of its credentials opens the door, for rotation.
 
     `scheme` is that of type `signature`; a preset's stand in the table. `welcomes` are the words
-    that a provider knows us by when it sets the address up.
+    that a provider knows us by when it sets the address up, `greeting` says what it asks then, and
+    `answer` is the body of a 202 where it insists on one.
     Raises: ValueError when a secret is no key of its scheme, in words without it.
     """
 
@@ -50,6 +51,8 @@ class Auth:
     welcomes: tuple[Credential, ...] = ()
     digests: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     verifier: Verifier | None = field(init=False, repr=False, compare=False)
+    greeting: Greeting = field(init=False, repr=False, compare=False)
+    answer: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Digest or compile the credentials once, so that checking one costs little."""
@@ -59,6 +62,10 @@ class Auth:
         if self.schemes:
             verifier = Verifier(self.schemes, self._secrets, choices=self.choices)
         object.__setattr__(self, "verifier", verifier)
+        preset = PRESETS.get(self.type)
+        object.__setattr__(self, "greeting", preset.greeting if preset else "")
+        answer = None if preset is None or preset.answer is None else preset.answer.encode()
+        object.__setattr__(self, "answer", answer)
 
     def _whole(self, credential: Credential) -> str:
         """What a sender has to give: with basic the name belongs to it."""
@@ -75,17 +82,6 @@ class Auth:
         if self.scheme is not None:
             return (self.scheme,)
         return PRESETS[self.type].schemes if self.type in PRESETS else ()
-
-    @property
-    def greeting(self) -> Greeting:
-        """What its provider asks beside events."""
-        return PRESETS[self.type].greeting if self.type in PRESETS else ""
-
-    @property
-    def answer(self) -> bytes | None:
-        """The body of a 202, where the provider insists on one."""
-        found = PRESETS[self.type].answer if self.type in PRESETS else None
-        return None if found is None else found.encode()
 
     @property
     def household(self) -> Household:

@@ -23,13 +23,15 @@ def compile_match(scheme: Scheme, secrets: Sequence[str]) -> Match:
         return _match_token(keys)
     encode = _ENCODE[scheme.encoding]
     name = HMACS.get(scheme.algorithm)
+    begun = [hmac.new(key, digestmod=name) if name else sha256(key) for key in keys]
     fold = scheme.encoding == "hex"
 
     def match(given: Sequence[bytes], message: bytes) -> bool:
-        if name is None:
-            made = [encode(sha256(key + message).digest()) for key in keys]
-        else:
-            made = [encode(hmac.digest(key, message, name)) for key in keys]
+        made = []
+        for each in begun:
+            running = each.copy()
+            running.update(message)
+            made.append(encode(running.digest()))
         texts = [each.lower() for each in given] if fold else given
         return sum([hmac.compare_digest(text, own) for text in texts for own in made]) > 0
 

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from hookrack.jsontext import find_json_fault, refuse_duplicate_names
@@ -28,8 +27,7 @@ def unknown() -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A request as a signature sees it; `now` (ms) is when its body was complete.
 
     The headers are looked up by their lower-case names; the address is made when it is asked for.

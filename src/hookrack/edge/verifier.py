@@ -17,8 +17,9 @@ SIGNATURES: Final = 8  # of one header that are tried
 _DIGITS: Final = re.compile(r"[0-9]{1,16}")
 _TIME_CHARS: Final = 40
 _WRONG: Final = "no secret of this flow made it"
-# Whether a request is what one of the secrets signed. Raises: ValueError; Unfit says why.
-_Check = Callable[[Sent], None]
+# Whether a request, its signature's header first, is what one of the secrets signed.
+# Raises: ValueError; Unfit says why.
+_Check = Callable[[str, Sent], None]
 
 
 class Verifier:
@@ -53,11 +54,12 @@ class Verifier:
         """
         reason = "its header is missing"
         for name, checks in self._checks:
-            if name and sent.header(name) is None:
+            value = sent.header(name) if name else ""
+            if value is None:
                 continue
             for check in checks:
                 try:
-                    check(sent)
+                    check(value, sent)
                 except Unfit as exc:
                     reason = str(exc)
                 except ValueError:
@@ -86,7 +88,7 @@ def _compile_inside(scheme: Scheme, match: Match, choices: Choices) -> _Check:
     """A check of signatures in the body, every one of them."""
     claims, in_time = CLAIMS[scheme.extract], _compile_clock(scheme, choices)
 
-    def check(sent: Sent) -> None:
+    def check(_value: str, sent: Sent) -> None:
         found = claims(sent, choices)
         if not all(match((each.signature,), each.message) for each in found):
             raise Unfit(_WRONG)
@@ -98,27 +100,25 @@ def _compile_inside(scheme: Scheme, match: Match, choices: Choices) -> _Check:
 
 def _compile_header(scheme: Scheme, match: Match, choices: Choices) -> _Check:
     """A check of signatures in a header, any of them."""
-    name, prefix, separator = scheme.header.encode(), scheme.prefix, scheme.separator
+    prefix, separator, start = scheme.prefix, scheme.separator, len(scheme.prefix)
     cover, in_time = compile_cover(scheme, choices), _compile_clock(scheme, choices)
+    timed = bool(scheme.timestamp)
     requires = [(each.encode(), value) for each, value in scheme.requires]
 
-    def check(sent: Sent) -> None:
-        value = sent.header(name) or ""
+    def check(value: str, sent: Sent) -> None:
         if len(value) > HEADER_CHARS:
             raise Unfit("its header is too long")
         members = [each.strip(" ") for each in value.split(separator)] if separator else [value]
-        given = [
-            each[len(prefix) :].encode("latin-1") for each in members if each.startswith(prefix)
-        ]
+        given = [each[start:].encode("latin-1") for each in members if each.startswith(prefix)]
         if not 1 <= len(given) <= SIGNATURES:
             begins = f" that begins with {prefix}" if prefix else ""
             raise Unfit(f"its header has no signature{begins}, or more than {SIGNATURES}")
-        if any(sent.header(each) != wanted for each, wanted in requires):
+        if requires and any(sent.header(each) != wanted for each, wanted in requires):
             raise Unfit(f"the header {scheme.requires[0][0]} isn't {scheme.requires[0][1]}")
-        time = _time(scheme, members, sent)
+        time = _time(scheme, members, sent) if timed else ""
         if not sum([match(given, reading) for reading in cover(sent, time)]):
             raise Unfit(_WRONG)
-        if scheme.timestamp:
+        if timed:
             in_time(time or find(scheme.timestamp, sent) or "", sent.now)
 
     return check
