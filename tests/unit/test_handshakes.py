@@ -1,12 +1,15 @@
 """Questions of providers, and the answers they want; nobody else gets one."""
 
 import base64
+import contextlib
 import hmac
 import json
 from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from signing import (
     ED25519,
     ED25519_HEX,
@@ -29,6 +32,16 @@ from hookrack.errors import Code, Rejected
 from hookrack.settings import Secret
 
 META = Auth("meta", (Credential(Secret(SECRET)),), welcomes=(Credential(Secret("word")),))
+SOME = settings(deadline=None, max_examples=60)
+ODD = {
+    b'{"type": "url_verification", "challenge": 1e999}',
+    b'{"type": "url_verification", "challenge": {}}',
+    b'{"type": "url_verification", "type": "url_verification", "challenge": "x"}',
+    b'{"type": "url_verification", "challenge": "\\ud800"}',
+    b'{"event": "endpoint.url_validation", "payload": []}',
+    b'{"event": "endpoint.url_validation", "payload": {"plainToken": "\\udfff"}}',
+    b'["endpoint.url_validation", "url_verification"' + b"[" * 999 + b"]" * 1000,
+}
 NOSNIFF = ((b"x-content-type-options", b"nosniff"),)
 
 
@@ -118,12 +131,25 @@ def test_dropbox_gets_its_challenge() -> None:
 
 def test_x_gets_a_hash_of_its_token() -> None:
     """crc_token is answered with its HMAC in JSON."""
-    found = asked(rule("x", SECRET), "crc_token=abc%20d&nonce=1")
+    found = asked(rule("x", SECRET), "crc_token=abc-d&nonce=1")
     assert found is not None
-    made = base64.b64encode(hmac.digest(SECRET.encode(), b"abc d", "sha256")).decode()
+    made = base64.b64encode(hmac.digest(SECRET.encode(), b"abc-d", "sha256")).decode()
     assert json.loads(found.body) == {"response_token": f"sha256={made}"}
     with pytest.raises(Rejected):
         asked(rule("x", SECRET), "crc=1")
+
+
+def test_the_answer_to_x_signs_no_event() -> None:
+    """Who asks for the HMAC of something gets none that would pass as an event."""
+    auth = rule("x", SECRET)
+    for body in (b'{"id": 1}', b"[1]", b"a b", b"\xff", b"x" * 129, b""):
+        with pytest.raises(Rejected):
+            asked(auth, "crc_token=" + quote(body))
+    for word in ("123", "true", "abc"):
+        found = asked(auth, f"crc_token={word}")
+        assert found is not None
+        header = {"x-twitter-webhooks-signature": json.loads(found.body)["response_token"]}
+        assert verdict(Signed(auth, header, word.encode())) is Code.SIGNATURE_INVALID
 
 
 def test_trello_asks_with_head() -> None:
@@ -202,3 +228,24 @@ def test_only_amazons_own_hosts_are_visited(url: str) -> None:
     """An address that isn't SNS itself by https is never visited."""
     assert is_amazon(ARN)
     assert not is_amazon(url)
+
+
+@SOME
+@given(query=st.binary(max_size=200), name=st.sampled_from(["meta", "dropbox", "x"]))
+def test_any_query_is_answered_or_refused(query: bytes, name: str) -> None:
+    """Whatever stands in a query, the answer is bounded text, JSON, or a refusal."""
+    for prefix in (b"", b"challenge=", b"crc_token=", b"hub.mode=subscribe&hub.verify_token="):
+        with contextlib.suppress(Rejected):
+            reply = answer_question(SIGNED[name].auth, "GET", query=prefix + query)
+            assert reply is not None
+            assert len(reply.body) <= 4 * ECHO_CHARS
+            assert reply.content_type.partition(";")[0] in ("text/plain", "application/json")
+
+
+@SOME
+@given(body=st.one_of(st.binary(max_size=60), st.sampled_from(sorted(ODD))))
+@pytest.mark.parametrize("name", ["slack", "zoom"])
+def test_any_signed_body_is_an_event_or_a_question(name: str, body: bytes) -> None:
+    """Whatever was signed, looking for a question in it fails for none."""
+    reply = reply_to(hmac_signed(name, body))
+    assert reply is None or reply.status == 200

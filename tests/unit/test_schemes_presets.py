@@ -1,5 +1,6 @@
 """Every preset: what its provider signs is let in, and every change of it is refused."""
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 
@@ -261,6 +262,20 @@ def test_garbage_is_refused_and_never_an_error(name: str, data: st.DataObject) -
         assert verdict(tried) in (None, REFUSED)
     else:
         assert verdict(tried) is REFUSED or name in (*TOKENS, "mailgun", "adyen", "twilio")
+
+
+@settings(deadline=None, max_examples=40)
+@given(raw=st.binary(max_size=300))
+@pytest.mark.parametrize(
+    "name", ["discord", "telnyx", "sendgrid", "paypal", "standardWebhooks v1a"]
+)
+def test_any_bytes_as_an_asymmetric_signature_are_refused(name: str, raw: bytes) -> None:
+    """Bytes that are well written and no signature are refused like any others."""
+    signed = SIGNED[name]
+    scheme = next(each for each in signed.auth.schemes if each.public)
+    text = raw.hex() if scheme.encoding == "hex" else base64.b64encode(raw).decode()
+    headers = dict(signed.headers) | {scheme.header: scheme.prefix + text}
+    assert verdict(replace(signed, headers=headers)) is REFUSED
 
 
 def test_the_table_is_whole() -> None:

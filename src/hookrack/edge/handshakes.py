@@ -22,7 +22,7 @@ ECHO_CHARS: Final = 1_024
 _QUERY_FIELDS: Final = 20
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
-_HOOK_SECRET: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+_WORD: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
 # Neither blanks nor backslashes, which some readers of addresses take for something else.
 _SNS_URL: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com/[\x21-\x5b\x5d-\x7e]*")
 _REFUSED: Final = "This is not the question of a provider that set its address up."
@@ -80,11 +80,14 @@ def _dropbox(query: bytes, _house: Household) -> Reply:
 
 
 def _x(query: bytes, house: Household) -> Reply:
-    """An HMAC of crc_token by the first secret."""
+    """An HMAC of crc_token by the first secret.
+
+    Events are signed the same way, so this signs what anybody asks for: never what an event can be.
+    """
     token = _field(query, "crc_token")
-    if not token:
+    if not _WORD.fullmatch(token):
         raise Rejected(Code.QUERY_INVALID, _REFUSED)
-    digest = hmac.digest(house.secrets[0].encode(), token.encode(errors="replace"), "sha256")
+    digest = hmac.digest(house.secrets[0].encode(), token.encode(), "sha256")
     made = "sha256=" + base64.b64encode(digest).decode()
     return Reply(content_type=_JSON, body=json.dumps({"response_token": made}).encode())
 
@@ -96,7 +99,7 @@ def _trello(_query: bytes, _house: Household) -> Reply:
 def _asana(_query: bytes, header: Lookup) -> Reply | None:
     """X-Hook-Secret back in a header of the same name; it is kept nowhere."""
     secret = header(b"x-hook-secret")
-    if secret is None or not _HOOK_SECRET.fullmatch(secret):
+    if secret is None or not _WORD.fullmatch(secret):
         return None
     return Reply(headers=((b"x-hook-secret", secret.encode()),))
 

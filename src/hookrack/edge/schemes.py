@@ -53,6 +53,7 @@ class Scheme:
     tolerance: int = 0  # seconds, both ways
     extract: Extract = ""  # the function that finds what a text of places can't
     requires: tuple[tuple[str, str], ...] = ()  # headers that must have these values
+    objects: bool = False  # only JSON objects are taken: its questions let others sign bare words
 
     @property
     def public(self) -> bool:

@@ -103,6 +103,7 @@ def _compile_header(scheme: Scheme, match: Match, choices: Choices) -> _Check:
     prefix, separator, start = scheme.prefix, scheme.separator, len(scheme.prefix)
     cover, in_time = compile_cover(scheme, choices), _compile_clock(scheme, choices)
     timed = bool(scheme.timestamp)
+    objects = scheme.objects
     requires = [(each.encode(), value) for each, value in scheme.requires]
 
     def check(value: str, sent: Sent) -> None:
@@ -115,6 +116,8 @@ def _compile_header(scheme: Scheme, match: Match, choices: Choices) -> _Check:
             raise Unfit(f"its header has no signature{begins}, or more than {SIGNATURES}")
         if requires and any(sent.header(each) != wanted for each, wanted in requires):
             raise Unfit(f"the header {scheme.requires[0][0]} isn't {scheme.requires[0][1]}")
+        if objects and sent.body[:1] != b"{":
+            raise Unfit("what it stands for is no JSON object")
         time = _time(scheme, members, sent) if timed else ""
         if not sum([match(given, reading) for reading in cover(sent, time)]):
             raise Unfit(_WRONG)

@@ -146,11 +146,17 @@ PLATFORMS: Final = {
     "x": Preset(
         title="X",
         schemes=(
-            Scheme(header="x-twitter-webhooks-signature", encoding="base64", prefix="sha256="),
+            Scheme(
+                header="x-twitter-webhooks-signature",
+                encoding="base64",
+                prefix="sha256=",
+                objects=True,
+            ),
         ),
         delivery=("hash",),
         greeting="x",
-        caution=_UNSIGNED_TIME,
+        caution="The answer to crc_token is a signature of it, for whoever asks: so tokens are "
+        "bare words only, and events JSON objects only. " + _UNSIGNED_TIME,
     ),
     "microsoftGraph": Preset(
         title="Microsoft Graph",
