@@ -228,6 +228,26 @@ def sns_signed(kind: str = "Notification", **more: str) -> Signed:
     return Signed(rule("sns", RSA_PEM, choices=choices), {}, json.dumps(document).encode())
 
 
+def qstash_signed(**changed: str | int) -> Signed:
+    """A JWT as QStash makes it."""
+
+    def part(raw: bytes) -> str:
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    claims = {
+        "iss": "Upstash",
+        "sub": URL,
+        "nbf": NOW - 5,
+        "exp": NOW + 300,
+        "body": part(sha256(BODY).digest()),
+        **changed,
+    }
+    head = {"alg": claims.pop("alg", "HS256"), "typ": "JWT"}
+    text = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
+    made = part(hmac.digest(SECRET.encode(), text.encode(), "sha256"))
+    return Signed(rule("qstash", SECRET), {"upstash-signature": f"{text}.{made}"})
+
+
 def adyen_signed(*amounts: int) -> Signed:
     """Adyen's items, each with a signature of its own."""
     items = []
@@ -279,6 +299,7 @@ def _bodies() -> dict[str, Signed]:
             {"x-hubspot-signature": v2, "x-hubspot-signature-version": "v2"},
         ),
         "sns": sns_signed(),
+        "qstash": qstash_signed(),
     }
 
 

@@ -28,6 +28,7 @@ _RULES: Final = {
     "adyen": "eight fields of each item, in the body",
     "mailgun": "time and token, in the body",
     "microsoftGraph": "nothing: `clientState` of each item, in the body",
+    "qstash": "a JWT with address, times and the hash of the body",
     "sns": "the message's fields by name, in the body",
 }
 _KEYS: Final = {

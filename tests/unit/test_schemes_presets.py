@@ -17,6 +17,7 @@ from signing import (
     adyen_signed,
     hmac_signed,
     pem,
+    qstash_signed,
     rule,
     sns_signed,
     standard,
@@ -201,6 +202,27 @@ def test_sns_is_of_one_topic_and_version() -> None:
     for old, new in ((b"sold", b"gone"), (b'"2"', b'"1"'), (b'"Notification"', b'"Other"')):
         assert verdict(replace(good, body=good.body.replace(old, new))) is REFUSED
     assert verdict(sns_signed(TopicArn="arn:aws:sns:eu-west-1:2:orders")) is REFUSED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"alg": "none"},
+        {"alg": "HS512"},
+        {"iss": "Other"},
+        {"sub": "https://hooks.example.com/in/acme/other?a=1"},
+        {"nbf": NOW + 1},
+        {"exp": NOW - 1},
+        {"exp": ""},
+        {"nbf": "x"},
+        {"body": ""},
+    ],
+    ids=str,
+)
+def test_a_token_has_to_say_all_of_it(changed: dict[str, str | int]) -> None:
+    """A token of another kind, for another address, time or body is refused, though well signed."""
+    assert verdict(qstash_signed()) is None
+    assert verdict(qstash_signed(**changed)) is REFUSED
 
 
 def test_twilio_signs_json_by_its_hash() -> None:

@@ -63,7 +63,7 @@ def _part(piece: str, behind: str, choices: Choices) -> _Part:
         "body": lambda sent, _time: sent.body,
         "timestamp": lambda _sent, time: time.encode("latin-1"),
         "method": lambda sent, _time: sent.method.encode("latin-1"),
-        "url": lambda sent, _time: _address(sent, choices).encode(),
+        "url": lambda sent, _time: address_of(sent, choices).encode(),
         "crc32": lambda sent, _time: b"%d" % crc32(sent.body),
         "webhookId": lambda _sent, _time: choices.webhook_id.encode(),
     }
@@ -88,7 +88,7 @@ def _header_part(name: str, behind: str) -> _Part:
     return part
 
 
-def _address(sent: Sent, choices: Choices) -> str:
+def address_of(sent: Sent, choices: Choices) -> str:
     """The address as the provider knows it: the flow's own word, or as it was asked for."""
     asked = sent.url()
     if not choices.url:
@@ -99,7 +99,7 @@ def _address(sent: Sent, choices: Choices) -> str:
 
 def _twilio(sent: Sent, choices: Choices) -> tuple[bytes, ...]:
     """The address with and without its port, and the fields of a form by their names."""
-    address = _address(sent, choices)
+    address = address_of(sent, choices)
     media_type = (sent.header(b"content-type") or "").partition(";")[0].strip().lower()
     fields = ""
     if media_type == FORM_TYPE:
@@ -122,7 +122,7 @@ def _with_and_without_port(address: str) -> tuple[str, ...]:
 
 def _hubspot(sent: Sent, choices: Choices, time: str) -> tuple[bytes, ...]:
     """The address as it is, and with some of its escapes undone."""
-    address = decoded = _address(sent, choices)
+    address = decoded = address_of(sent, choices)
     for escape, letter in _HUBSPOT.items():
         decoded = decoded.replace(escape, letter).replace(escape.lower(), letter)
     return tuple(

@@ -1,13 +1,16 @@
-"""Signatures that stand in the body itself, by the rules of those who put them there."""
+"""Signatures with what they are of beside them, in the body or a token, by their makers' rules."""
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
-from hookrack.edge.covered import Choices
+from hookrack.edge.covered import Choices, address_of
 from hookrack.edge.schemes import Extract
 from hookrack.edge.sent import Sent, Unfit, read_json, text_at
 
+_TOKEN_CHARS: Final = 4_096
 _ITEMS: Final = 1_000  # in one body, each with a signature of its own
 _ADYEN: Final = (
     *("pspReference", "originalReference", "merchantAccountCode", "merchantReference"),
@@ -94,9 +97,36 @@ def _microsoft_graph(sent: Sent, _choices: Choices) -> list[Claim]:
     return [Claim(_text(each, "clientState")) for each in items]
 
 
+def _qstash(sent: Sent, choices: Choices) -> list[Claim]:
+    """A JWT (RFC 7519) whose claims are the address, a span of time, and the body's hash."""
+    value = sent.header(b"upstash-signature") or ""
+    head, _, rest = value.partition(".")
+    payload, _, signature = rest.partition(".")
+    if len(value) > _TOKEN_CHARS or text_at(_decoded(head), "alg") != "HS256":
+        raise Unfit("its header is no JWT of HS256")
+    claims = _decoded(payload)
+    wanted = base64.urlsafe_b64encode(sha256(sent.body).digest()).rstrip(b"=").decode()
+    if (text_at(claims, "body") or "").rstrip("=") != wanted:
+        raise Unfit("it is of another body")
+    if text_at(claims, "sub") != address_of(sent, choices):
+        raise Unfit("it is for another address")
+    begin, end = (text_at(claims, each) or "" for each in ("nbf", "exp"))
+    if not int(begin) * 1_000 <= sent.now <= int(end) * 1_000:
+        raise Unfit("its time is over, or yet to come")
+    if text_at(claims, "iss") != "Upstash":
+        raise Unfit("another issuer made it")
+    padded = signature.replace("-", "+").replace("_", "/") + "=" * (-len(signature) % 4)
+    return [Claim(padded.encode("latin-1"), f"{head}.{payload}".encode("latin-1"))]
+
+
+def _decoded(part: str) -> Any:  # noqa: ANN401 - JSON holds anything
+    return read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
 CLAIMS: Final[dict[Extract, Claims]] = {
     "adyen": _adyen,
     "mailgun": _mailgun,
     "sns": _sns,
     "microsoftGraph": _microsoft_graph,
+    "qstash": _qstash,
 }

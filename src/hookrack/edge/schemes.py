@@ -16,7 +16,7 @@ Algorithm = Literal[
 Encoding = Literal["hex", "base64"]
 KeyForm = Literal["text", "hex", "base64", "whsec", "whpk"]
 TimeUnit = Literal["s", "ms", "iso"]
-Extract = Literal["", "twilio", "hubspot", "adyen", "mailgun", "sns", "microsoftGraph"]
+Extract = Literal["", "twilio", "hubspot", "adyen", "mailgun", "sns", "microsoftGraph", "qstash"]
 Greeting = Literal[
     "",
     "slack",

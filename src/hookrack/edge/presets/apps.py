@@ -187,6 +187,20 @@ APPS: Final = {
         greeting="trello",
         caution=_UNSIGNED_TIME,
     ),
+    "qstash": Preset(
+        title="Upstash QStash",
+        schemes=(
+            Scheme(
+                header="upstash-signature",
+                signed="{url}{body}",
+                encoding="base64",
+                extract="qstash",
+            ),
+        ),
+        delivery=("header.upstash-message-id",),
+        caution="The times stand in the token, which is short-lived. Unverified: the name of the "
+        "header with the delivery id. List the current and the next signing key.",
+    ),
     "telegram": _token(
         "Telegram bots", "x-telegram-bot-api-secret-token", delivery="body.update_id"
     ),
