@@ -98,6 +98,13 @@ class Queue(Protocol):
         """
         ...
 
+    async def purge(self, account: str) -> int:
+        """Drop all that an account has in the queue, leased or not; how many.
+
+        What is sent meanwhile stays, and becomes a dead letter once the account isn't known.
+        """
+        ...
+
     async def stats(self) -> QueueStats:
         """Depth, leases and age, now."""
         ...

@@ -129,7 +129,7 @@ async def test_an_account_goes_with_all_it_had(client: httpx.AsyncClient, accoun
     """DELETE of an account purges its entries and reports how many there were."""
     await client.post("/v1/set", json={"keys": ["a", "b"], "data": 1})
     gone = await client.delete(f"/v1/accounts/{account}")
-    assert gone.json() == {"entries": 2, "events": 1, "deadLetters": 0, "tokens": 0}
+    assert gone.json() == {"entries": 2, "events": 1, "queued": 0, "deadLetters": 0, "tokens": 0}
     refused(await client.get(f"/v1/accounts/{account}"), 404, "ACCOUNT_UNKNOWN")
     refused(await client.get("/v1/keys/a"), 404, "NO_EVENT")
     refused(await client.put("/v1/keys/a", content=b"1"), 404, "ACCOUNT_UNKNOWN")

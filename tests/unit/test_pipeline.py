@@ -92,7 +92,7 @@ class FailingQueue:
 
     lease = timedelta(seconds=30)
     receive = ack = retry = bury = extend = recover = give_back = _never
-    find = stats = close = _never
+    find = purge = stats = close = _never
 
 
 def event(name: str, **fields: Any) -> Event:

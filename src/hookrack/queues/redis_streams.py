@@ -24,6 +24,7 @@ from hookrack.queues.redis_keys import (
     QueueKeys,
     partition_of,
 )
+from hookrack.queues.redis_purge import purge
 from hookrack.telemetry import metrics
 
 BATCH_BYTES: Final = 1024 * 1024
@@ -143,11 +144,13 @@ class RedisStreams:
 
     async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
         """See `ports.Queue`."""
-        due = self._loop.time() + delay.total_seconds() + 0.001
-        self._reclaim_at = min(self._reclaim_at, due)
         wait = milliseconds(delay)
         items = [(each.delivery, (*_told(each), wait)) for each in failures]
-        return await self._settle("retry", items)
+        try:
+            return await self._settle("retry", items)
+        finally:  # counted from now, so that a look at that time finds them due
+            due = self._loop.time() + delay.total_seconds() + 0.001
+            self._reclaim_at = min(self._reclaim_at, due)
 
     async def _settle(
         self, verb: str, items: Sequence[tuple[Delivery, tuple[bytes | str | int, ...]]]
@@ -208,6 +211,10 @@ class RedisStreams:
     async def find(self, account: str, event_id: str) -> Whereabouts | None:
         """See `ports.Queue`."""
         return await find(self._pipe, self._keys, account=account, event_id=event_id)
+
+    async def purge(self, account: str) -> int:
+        """See `ports.Queue`."""
+        return await purge(self._pipe, self._keys, account=account)
 
     async def stats(self) -> QueueStats:
         """See `ports.Queue`."""
