@@ -11,6 +11,7 @@ from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
     JSON,
     LATER,
+    Answer,
     Gone,
     Message,
     Receive,
@@ -20,14 +21,19 @@ from hookrack.entrypoints.http.exchange import (
 )
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
+from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.peer import client_address
-from hookrack.entrypoints.http.problems import problem
+from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
 from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
 _UNAUTHORIZED: Final = frozenset({"401", "403"})
+_NONE: Final = "none"  # the status as long as nobody answered
+_STOPPING: Final = Unavailable(
+    Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
+)
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
@@ -60,7 +66,14 @@ class Front:
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=self._shown(scope["path"]))
             _count_refusal(scope, Code.INTERNAL)
-            await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+            if noted.status == _NONE:
+                bug = CodedError(Code.INTERNAL, "See the log of the server.")
+                await answer(noted, *problem(bug))
+        except asyncio.CancelledError:  # a stop waits for an answer only so long
+            if noted.status == _NONE:
+                self._refused(scope, _STOPPING)
+                await answer(noted, *problem(_STOPPING))
+            raise
         finally:
             template = getattr(scope.get("route"), "path", template)
             metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
@@ -76,7 +89,7 @@ class Front:
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
             return "/v1", self._rest
         if path in self._fixed:
-            return path, self._fixed[path]
+            return path, self._fixed[path] if method in ("GET", "HEAD") else _only_get
         return "other", _unknown
 
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,12 +149,17 @@ class _Noted:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.status = "none"  # as long as nobody answered
+        self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
         return self._send(message)
+
+    def whole(self, whole: Answer) -> bool:
+        """See `exchange.Whole`."""
+        self.status = str(whole[0])
+        return write_whole(self._send, whole)
 
 
 def _open_api(app: App) -> _Asgi:
@@ -152,6 +170,10 @@ def _open_api(app: App) -> _Asgi:
 
 async def _unknown(_app: App, _scope: Scope, _receive: Receive, _send: Send) -> None:
     raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+
+async def _only_get(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await answer(send, *method_not_allowed("GET", "HEAD"))
 
 
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -56,11 +56,15 @@ async def put_account(
     there, which takes its time: the answer counts entries that were changed, ended by it, and
     kept. After a failure in between, the same call completes it.
     """
+    if token.accounts is None and not is_name(account):
+        raise Rejected(Code.CONFIG_INVALID, "An account id is 1 to 63 of a-z 0-9 _ -.")
     _covered(token, account)
     there = app.configuration.accounts.get(account)
     if there is None:
         response.status_code = 201
-    await app.live.put_account(read_account(account, fields, flows=there.flows if there else {}))
+    wanted = read_account(account, fields, flows=there.flows if there else {})
+    _check_times(wanted)
+    await app.live.put_account(wanted)
     made = _account(app, token, account)
     return _shown(app, made) | (await _retimed(app, made) if existing else {})
 
@@ -138,6 +142,15 @@ async def _retimed(app: App, account: Account, flow: Flow | None = None) -> dict
     """What became of the entries that were there."""
     found = await retime(account, store=app.store, flow=flow)
     return {"existing": {"changed": found.changed, "ended": found.ended, "kept": found.kept}}
+
+
+def _check_times(account: Account) -> None:
+    """No flow that is there may keep its events for longer than the account lets it."""
+    for flow in account.flows.values():
+        times = [flow.ttl, *(key.ttl for key in flow.keys)]
+        if any(each and each > account.max_ttl for each in times):
+            detail = f"The flow {flow.id} has a ttl above this maxTtl. Lower that one first."
+            raise Rejected(Code.CONFIG_INVALID, detail)
 
 
 def _covered(token: Token, account: str) -> None:
