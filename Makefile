@@ -39,6 +39,7 @@ test: setup
 CYCLES ?= 200
 chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
+	$(BIN)/python -m chaos.lease --cycles $(CYCLES)
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)
