@@ -9,7 +9,7 @@ abandoned(), redrive()         a group's dead letters
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from hookrack.entries import Page
 from hookrack.errors import CATALOGUE, Code, Rejected
@@ -26,17 +26,6 @@ LARGEST_LEASE: Final = 1_000
 MOST_ATTEMPTS: Final = 1_000
 _GROUP: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _SOON: Final = timedelta(milliseconds=1)  # so that a lease that ends now has ended then
-_Found = TypeVar("_Found")
-
-
-async def _watched(watch: Watch, look: Callable[[], Awaitable[_Found | None]]) -> _Found | None:
-    """What `look` finds, now or when something came; None when the wait is at its end."""
-    while True:
-        found = await look()
-        if found is not None:
-            return found
-        if not await watch.wait():
-            return None
 
 
 async def newest(
@@ -47,22 +36,24 @@ async def newest(
     None when the wait is at its end: a last `pipeline.read` says what there is then.
     Raises: Unavailable.
     """
-
-    async def look() -> Entry | None:
+    while True:  # without more frames than it needs: thousands of these wait
         entry = await store.get(account, key)
-        return None if entry is None or known(entry.event_id) else entry
-
-    return await _watched(watch, look)
+        if entry is not None and not known(entry.event_id):
+            return entry
+        del entry
+        if not await watch.wait():
+            return None
 
 
 async def next_page(ask: Callable[[], Awaitable[Page]], *, watch: Watch) -> Page:
     """The page that `ask` gives, once it has an entry or the time is up. Raises: as `ask`."""
-
-    async def look() -> Page | None:
+    while True:
         page = await ask()
-        return page if page.entries or page.more else None
-
-    return await _watched(watch, look) or await ask()
+        if page.entries or page.more:
+            return page
+        del page
+        if not await watch.wait():
+            return await ask()
 
 
 def check_group(group: str) -> None:

@@ -1,7 +1,6 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from hookrack.errors import Code, Rejected
@@ -39,19 +38,13 @@ class Peer(Protocol):
         ...
 
 
-@contextmanager
-def told_when_gone(scope: Scope, call: Callable[[], None]) -> Iterator[None]:
-    """Within it, `call` is called when the client leaves or has sent its last byte."""
+def tell_when_gone(scope: Scope, call: Callable[[], None] | None) -> None:
+    """Have `call` called when the client leaves or has sent its last byte; None ends that."""
     peer: Peer | None = scope.get(PEER)
     if peer is not None:
         peer.on_gone = call
-        if peer.has_left:
+        if call is not None and peer.has_left:
             call()
-    try:
-        yield
-    finally:
-        if peer is not None:
-            peer.on_gone = None
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -15,10 +15,10 @@ from hookrack.entrypoints.http.exchange import (
     Send,
     answer,
     header,
-    told_when_gone,
+    tell_when_gone,
 )
 from hookrack.errors import Code, Rejected
-from hookrack.model import Entry, encode_entry
+from hookrack.model import encode_entry
 from hookrack.pipeline import check_key, read
 from hookrack.pulling import LONGEST_WAIT, newest
 
@@ -54,7 +54,15 @@ async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> None
     asked = _asked(scope["query_string"]) if scope["query_string"] else _PLAIN
     entry = None
     if asked.wait:
-        entry = await _waited(app, scope, account=account, key=key, wait=asked.wait)
+        check_key(key)
+        watch = await app.arrivals.watch(account, key, wait=asked.wait)
+        tell_when_gone(scope, watch.stop)
+        known = partial(_is_known, header(scope, b"if-none-match"))
+        try:
+            entry = await newest(account, key, store=app.store, watch=watch, known=known)
+        finally:
+            watch.close()
+            tell_when_gone(scope, None)
         account = _account(app, scope)  # the token may have ended meanwhile
     if entry is None:
         entry = await read(account, key, app.store)
@@ -71,20 +79,6 @@ async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> None
 def _account(app: App, scope: Scope) -> str:
     """Raises: Rejected."""
     return app.tokens.authorize(header(scope, b"authorization"), header(scope, b"hookrack-account"))
-
-
-async def _waited(
-    app: App, scope: Scope, *, account: str, key: str, wait: timedelta
-) -> Entry | None:
-    """An entry that the client doesn't have yet; None when the time is up, or the client left."""
-    check_key(key)
-    watch = await app.arrivals.watch(account, key, wait=wait)
-    known = partial(_is_known, header(scope, b"if-none-match"))
-    with told_when_gone(scope, watch.stop):
-        try:
-            return await newest(account, key, store=app.store, watch=watch, known=known)
-        finally:
-            watch.close()
 
 
 def _asked(query: bytes) -> _Asked:

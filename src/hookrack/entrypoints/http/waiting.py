@@ -24,7 +24,7 @@ from hookrack.entrypoints.http.exchange import (
     Scope,
     Send,
     answer,
-    told_when_gone,
+    tell_when_gone,
 )
 from hookrack.entrypoints.http.problems import problem
 from hookrack.errors import Code, CodedError, Rejected
@@ -60,11 +60,12 @@ class Reading:
     ) -> AsyncIterator[Watch]:
         """Watch the key as long as the client is there."""
         watch = await self.app.arrivals.watch(self.account, self.key, wait=wait, leases=leases)
-        with told_when_gone(scope, watch.stop):
-            try:
-                yield watch
-            finally:
-                watch.close()
+        tell_when_gone(scope, watch.stop)
+        try:
+            yield watch
+        finally:
+            watch.close()
+            tell_when_gone(scope, None)
 
 
 @dataclass(frozen=True, slots=True)
