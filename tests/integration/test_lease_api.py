@@ -168,6 +168,19 @@ async def test_leases_that_are_none(
     assert len(await lease(client)) == 1
 
 
+@pytest.mark.parametrize("verb", ["lease", "ack", "release", "extend"])
+async def test_bodies_that_are_none(client: httpx.AsyncClient, account: str, verb: str) -> None:
+    """Not JSON, or said to be something else; too large."""
+    del account
+    path = f"/v1/keys/erp/{verb}"
+    refused(await client.post(path, content=b"{"), 400, "QUERY_INVALID")
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    refused(await client.post(path, content=b"{}", headers=form), 400, "QUERY_INVALID")
+    large = b'{"receipts": ["%b"]}' % (b"x" * 26 * 1024 * 1024)
+    refused(await client.post(path, content=large), 413, "BODY_TOO_LARGE")
+    refused(await client.get(path), 405, "METHOD_NOT_ALLOWED")
+
+
 @pytest.mark.parametrize("verb", ["ack", "release", "extend"])
 @pytest.mark.parametrize(
     "wanted",

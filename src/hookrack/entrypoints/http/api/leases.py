@@ -100,7 +100,7 @@ async def ack(
         group=wanted.group,
         receipts=wanted.receipts,
     )
-    return _results(wanted.receipts, counted, word="acked")
+    return results(wanted.receipts, counted, word="acked")
 
 
 @router.post("/release")
@@ -116,7 +116,7 @@ async def release(
         receipts=wanted.receipts,
         delay=timedelta(seconds=wanted.delay_seconds),
     )
-    return _results(wanted.receipts, counted, word="released")
+    return results(wanted.receipts, counted, word="released")
 
 
 @router.post("/extend")
@@ -132,7 +132,7 @@ async def extend(
         receipts=wanted.receipts,
         span=timedelta(seconds=wanted.lease_seconds),
     )
-    told = _results(wanted.receipts, [end is not None for end in ends], word="extended")
+    told = results(wanted.receipts, [end is not None for end in ends], word="extended")
     for result, end in zip(told["results"], ends, strict=True):
         if end is not None:
             result["leasedUntil"] = format_time(end)
@@ -194,7 +194,8 @@ async def redrive(
     return {"redriven": await pulling.redrive(account, key, leases=app.leases, group=group)}
 
 
-def _results(receipts: list[str], counted: list[bool], *, word: str) -> dict[str, Any]:
+def results(receipts: list[str], counted: list[bool], *, word: str) -> dict[str, Any]:
+    """What became of each receipt."""
     pairs = zip(receipts, counted, strict=True)
     return {
         "results": [
