@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from hookrack import mapping_fields
 from hookrack.edge.auth import DEFAULT_KEY_HEADER, Auth, Credential
+from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
 from hookrack.fields import SHAPE, Fields, Place, load_yaml
@@ -30,8 +32,10 @@ LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
 CREDENTIALS_PER_FLOW: Final = 8
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
-_NOT_YET: Final = ("templates", "passthrough", "stageVariables", "dedupe", "response", "aws")
-_FLOW_FIELDS: Final = ("ttl", "keys", "auth", "model", "limits")
+RESPONSES: Final = ("problem", "apigateway")  # whose words a refusal has
+
+_NOT_YET: Final = ("dedupe", "response", "aws")
+_FLOW_FIELDS: Final = ("ttl", "keys", "auth", "model", *mapping_fields.FIELDS, "responses", "limits")
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
 
@@ -55,6 +59,8 @@ class Flow:
     ttl: timedelta | None = None
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    mapping: FlowMapping | None = None
+    responses: str = RESPONSES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +174,28 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
     limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
     limits.not_yet("perSecond")
     limits.only("maxBodyBytes", soon=("perSecond",))
+    mapping = mapping_fields.read_mapping(own)
     return Flow(
         account=account,
         id=name,
-        keys=_keys(own, max_ttl=max_ttl),
+        keys=_keys(own, max_ttl=max_ttl, may_lack=mapping is not None),
         auth=_auth(own),
         ttl=own.duration("ttl", at_most=max_ttl),
         model=_model(own),
         max_body_bytes=limits.whole(
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
+        mapping=mapping,
+        responses=own.choice("responses", RESPONSES),
     )
 
 
-def _keys(flow: Fields, *, max_ttl: timedelta | None) -> tuple[WebhookKey, ...]:
+def _keys(
+    flow: Fields, *, max_ttl: timedelta | None, may_lack: bool
+) -> tuple[WebhookKey, ...]:
+    """The webhook keys; a flow without any needs a template, which can name them."""
+    if may_lack and flow.values.get("keys", []) == []:
+        return ()
     listed = flow.required("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= KEYS_PER_EVENT:
         flow.refuse("keys", f"is not a list of 1 to {KEYS_PER_EVENT}", "Write keys: [erp, crm].")
@@ -317,6 +331,10 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["ttl"] = seconds(flow.ttl)
     if flow.model is not None:
         document["model"] = flow.model.document
+    if flow.mapping is not None:
+        document |= mapping_fields.mapping_document(flow.mapping)
+    if flow.responses != RESPONSES[0]:
+        document["responses"] = flow.responses
     return document
 
 

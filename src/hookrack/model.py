@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -53,13 +54,20 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived at the front door; `body` is the bytes as sent."""
+    """What arrived at the front door; `body` is the bytes as sent.
+
+    Header names are in lower case; `query` is what stands behind the question mark, `client` the
+    sender's address, both only where a step of the flow looks at them.
+    """
 
     account: str
     flow: str
     content_type: str
     body: bytes
     received_at: int
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    query: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +316,7 @@ def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
         content_type=_checked(fields, "contentType", is_content_type),
         data=_payload(fields, data),
         keys=_keys(fields.get("keys")),
-        ttl=None if fields.get("ttl") is None else _ttl(_whole(fields, "ttl")),
+        ttl=None if fields.get("ttl") is None else own_ttl(_whole(fields, "ttl")),
         dedupe_id=_dedupe_id(fields.get("dedupeId")),
     )
 
@@ -327,7 +335,7 @@ def _whole(fields: dict[str, Any], name: str) -> int:
     return value
 
 
-def _ttl(seconds: int) -> timedelta:
+def own_ttl(seconds: int) -> timedelta:
     """As much as a timedelta holds; the account's maxTtl caps it anyway."""
     return timedelta(seconds=min(seconds, 2**40))
 

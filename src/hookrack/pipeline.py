@@ -18,6 +18,8 @@ from datetime import timedelta
 from typing import Final
 
 from hookrack.edge.auth import check_credential, no_header
+from hookrack.edge.mapping import Template
+from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
@@ -76,19 +78,42 @@ def admit(
 async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
-    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`), Unavailable.
+    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`,
+    `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
     """
-    _check_body(request.content_type, request.body, model=flow.model)
-    event = Event(
-        id=new_event_id(request.received_at),
-        account=request.account,
-        flow=request.flow,
-        received_at=request.received_at,
-        content_type=request.content_type,
-        data=request.body,
-    )
+    event = check_and_map(request, flow, event_id=new_event_id(request.received_at))
     await queue.send(event.account, encode_envelope(event))
     return event.id
+
+
+def check_and_map(request: Request, flow: Flow, *, event_id: str) -> Event:
+    """What `accept` sends: the body as it is, or what the flow's template makes of it."""
+    mapping = flow.mapping
+    template = None if mapping is None else _choose(mapping, request.content_type)
+    if mapping is None or template is None:
+        _check_body(request.content_type, request.body, model=flow.model)
+        if not flow.keys:
+            raise Rejected(Code.KEYS_INVALID, "No template ran, and the flow has no webhook keys.")
+        return Event(
+            id=event_id,
+            account=request.account,
+            flow=request.flow,
+            received_at=request.received_at,
+            content_type=request.content_type,
+            data=request.body,
+        )
+    if flow.model is not None and is_json_type(request.content_type):
+        _check_body(request.content_type, request.body or b"{}", model=flow.model)
+    event = mapping.apply(template, request, event_id=event_id)
+    if not (event.keys or flow.keys):
+        raise Rejected(Code.KEYS_INVALID, "The template set no $webhookKeys; the flow has none.")
+    return event
+
+
+def _choose(mapping: FlowMapping, content_type: str) -> Template | None:
+    if not is_content_type(content_type):
+        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
+    return mapping.choose(content_type)
 
 
 def _check_body(content_type: str, body: bytes, *, model: Model | None = None) -> None:

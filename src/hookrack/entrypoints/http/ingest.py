@@ -5,6 +5,7 @@ from functools import partial
 
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import JSON, Receive, Scope, Send, answer, header, read_body
+from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed
 from hookrack.errors import Code, Rejected
 from hookrack.model import JSON_TYPE, Request
@@ -28,6 +29,9 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         content_type=header(scope, b"content-type") or JSON_TYPE,
         body=body,
         received_at=time.time_ns() // 1_000_000,
+        headers=scope["headers"],
+        query="" if flow.mapping is None else str(scope["query_string"], "latin-1"),
+        client="" if flow.mapping is None else client_address(scope, app.settings.trusted_proxies),
     )
     event_id = await accept(request, flow, queue=app.queue)
     metrics.SENT.add(f"{account}/{flow_id}")
