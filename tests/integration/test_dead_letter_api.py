@@ -109,6 +109,10 @@ async def test_what_was_no_envelope_is_shown_to_all_account_tokens_only(
         ("GET", "/v1/dead-letters?colour=red", {}),
         ("POST", "/v1/dead-letters/redrive", {"json": {"dryrun": True}}),
         ("POST", "/v1/dead-letters/redrive", {"content": b"{"}),
+        ("POST", "/v1/dead-letters/redrive", {}),
+        ("POST", "/v1/dead-letters/redrive", {"json": {}}),
+        ("POST", "/v1/dead-letters/redrive", {"json": {"all": False, "renewTtl": True}}),
+        ("POST", "/v1/dead-letters/redrive", {"json": None}),
     ],
 )
 async def test_what_names_no_letters_is_refused(
@@ -119,6 +123,18 @@ async def test_what_names_no_letters_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "QUERY_INVALID")
 
 
+async def test_all_is_said_and_a_count_needs_no_filter(client: httpx.AsyncClient) -> None:
+    """A redrive without a filter names the ways to say which, `all` among them; a dry run is free
+    to count.
+    """
+    address = "/v1/dead-letters/redrive"
+    refused = await client.post(address, json={})
+    assert all(word in refused.json()["detail"] for word in ("account", "ids", "all: true"))
+    for body in ({"all": True}, {"dryRun": True}, {"reason": "FLOW_UNKNOWN"}):
+        answer = await client.post(address, json=body)
+        assert (answer.status_code, set(answer.json())) == (200, {"redriven", "skipped", "expired"})
+
+
 def test_the_command_needs_to_know_which(short_dir: Path) -> None:
     """Redrive and discard without a filter ask for --all; list in a pipe is JSON lines."""
     words = ("--data-dir", str(short_dir / "d"))
@@ -126,6 +142,10 @@ def test_the_command_needs_to_know_which(short_dir: Path) -> None:
         done = hookrack("dead-letters", verb, *words, **TOKEN)
         assert done.returncode == 2
         assert "--all" in done.stderr
+    done = hookrack("dead-letters", "redrive", "--dry-run", *words, **TOKEN)
+    assert json.loads(done.stdout) == {"redriven": 0, "skipped": 0, "expired": 0}
+    done = hookrack("dead-letters", "redrive", "--all", *words, **TOKEN)
+    assert json.loads(done.stdout) == {"redriven": 0, "skipped": 0, "expired": 0}
     done = hookrack("dead-letters", "list", *words, **TOKEN)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     done = hookrack("dead-letters", "show", "nothing", *words, **TOKEN)

@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,13 +29,16 @@ from hookrack.tokens import ADMIN_TOKEN_FILE
 SERVER_FILE: Final = "server.json"
 
 
-async def serve(settings: Settings, file: Configuration | None) -> int:
+async def serve(
+    settings: Settings, file: Configuration | None, *, hang_ups: Sequence[int] = ()
+) -> int:
     """Serve until SIGTERM (exit code 0) or SIGINT (130); SIGHUP reads the flow file again.
 
+    `hang_ups` are the SIGHUPs that came before there was a loop, and may still come meanwhile.
     Raises: ConfigError, Unavailable.
     """
     began = time.monotonic()
-    stop = _Stop()
+    signals = _Signals(hang_ups)
     limits, tls = Limits.of(settings), server_context(settings)
     sockets = bind(settings)
     url = _url(sockets[0], tls=tls is not None)
@@ -44,29 +47,33 @@ async def serve(settings: Settings, file: Configuration | None) -> int:
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
             server = build(Front(app, workers), limits, tls=tls)
-            async with _listening(server, sockets), _announced(app, url):
-                stop.ready(partial(_read_again, app, url=url, tls=tls))
+            async with _listening(server, sockets, workers=workers), _announced(app, url):
+                signals.ready()
                 print(_banner(app, url, seconds=time.monotonic() - began), flush=True)  # noqa: T201
                 emit(log.SERVER_READY, version=__version__, role=settings.role)
-                await stop.wait()
+                await signals.obey(partial(_read_again, app, url=url, tls=tls))
                 emit(log.SERVER_STOPPING)
     emit(log.SERVER_STOPPED)
-    return stop.exit_code
+    return signals.exit_code
 
 
-class _Stop:
-    """Signals: before all is ready they cancel the start, afterwards they begin the stop."""
+class _Signals:
+    """SIGTERM and SIGINT cancel a start, and stop what is ready; SIGHUP waits until all is."""
 
-    def __init__(self) -> None:
+    def __init__(self, hang_ups: Sequence[int]) -> None:
         self.exit_code = 0
         self._ready = False
         self._asked = asyncio.Event()
+        self._hung_up = asyncio.Event()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - we run in one
         self._task = task
         loop = asyncio.get_running_loop()
         for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
             loop.add_signal_handler(number, self._ask, code)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
+        if hang_ups:  # looked at when no more can come
+            self._hung_up.set()
 
     def _ask(self, code: int) -> None:
         self.exit_code = code
@@ -75,18 +82,21 @@ class _Stop:
         else:
             self._task.cancel()
 
-    def ready(self, reload: Callable[[], Awaitable[None]]) -> None:
-        """From now on a signal begins an orderly stop, and SIGHUP reloads."""
+    def ready(self) -> None:
+        """From now on a signal begins an orderly stop."""
         self._ready = True
-        self._reload = reload
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload)
 
-    def _begin_reload(self) -> None:
-        self._reloading = asyncio.ensure_future(self._reload())
-
-    async def wait(self) -> None:
-        """Until a signal."""
+    async def obey(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """Reload whenever SIGHUP says so, one after the other, until a signal to stop."""
+        reloading = asyncio.ensure_future(self._reload(reload))
         await self._asked.wait()
+        reloading.cancel()
+
+    async def _reload(self, reload: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._hung_up.wait()
+            self._hung_up.clear()
+            await reload()
 
 
 async def _read_again(app: App, *, url: str, tls: ssl.SSLContext | None) -> None:
@@ -118,14 +128,17 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 
 @asynccontextmanager
-async def _listening(server: Server, sockets: list[socket.socket]) -> AsyncIterator[None]:
+async def _listening(
+    server: Server, sockets: list[socket.socket], *, workers: Sequence[Worker]
+) -> AsyncIterator[None]:
+    """Serve; at the end the last answers and the last batches have the same few seconds."""
     task = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.listening.wait()
         yield
     finally:
         server.stop()
-        await task
+        await asyncio.gather(task, *(worker.stop() for worker in workers))
 
 
 @asynccontextmanager

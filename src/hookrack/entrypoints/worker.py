@@ -55,7 +55,10 @@ class Worker:
         self._task.add_done_callback(_report_death)
 
     async def stop(self) -> None:
-        """Finish the batch in hand or drop it, return the leases, and end; takes 3.5 s at most."""
+        """Finish the batch in hand or drop it, return the leases, and end; takes 3.5 s at most.
+
+        Nothing more to do for one that has been stopped.
+        """
         self._stopping.set()
         if self._task is None:
             return
@@ -69,6 +72,7 @@ class Worker:
                 await self._queue.give_back()
         except (Unavailable, TimeoutError) as exc:
             emit(log.WORKER_RETRYING, detail=f"leases end by themselves: {exc}")
+        self._task = None
 
     async def _run(self) -> None:
         """Batch after batch. An error that nobody foresaw is told, waited out, and gone over."""

@@ -27,6 +27,10 @@ from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
 _UNAUTHORIZED: Final = frozenset({"401", "403"})
+_NONE: Final = "none"  # the status as long as nobody answered
+_STOPPING: Final = Unavailable(
+    Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
+)
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
@@ -59,7 +63,14 @@ class Front:
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=self._shown(scope["path"]))
             _count_refusal(scope, Code.INTERNAL)
-            await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+            if noted.status == _NONE:
+                bug = CodedError(Code.INTERNAL, "See the log of the server.")
+                await answer(noted, *problem(bug))
+        except asyncio.CancelledError:  # a stop waits for an answer only so long
+            if noted.status == _NONE:
+                self._refused(scope, _STOPPING)
+                await answer(noted, *problem(_STOPPING))
+            raise
         finally:
             template = getattr(scope.get("route"), "path", template)
             metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
@@ -132,7 +143,7 @@ class _Noted:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.status = "none"  # as long as nobody answered
+        self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":

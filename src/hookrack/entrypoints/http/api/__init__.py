@@ -10,18 +10,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from hookrack import __version__
 from hookrack.app import App
 from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
+from hookrack.entrypoints.http.keys import is_get_by_key
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.errors import Code, CodedError, ConfigError, Rejected, Violation
 
 _ABOUT: Final = (
     "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
 )
+
+_ROUTERS: Final = (entries.router, accounts.router, tokens.router, dead_letters.router)
 
 
 def open_api(app: App) -> FastAPI:
@@ -39,16 +43,16 @@ def describe_api() -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to what the Host header says
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
-    api.include_router(entries.router)
-    api.include_router(accounts.router)
-    api.include_router(tokens.router)
-    api.include_router(dead_letters.router)
+    for router in _ROUTERS:
+        api.include_router(router)
     api.add_exception_handler(CodedError, _coded)
     api.add_exception_handler(ConfigError, _invalid)
     api.add_exception_handler(RequestValidationError, _unfit)
     api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(Exception, _bug)
 
     @api.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -86,6 +90,11 @@ async def _coded(_: Request, exc: Exception) -> Response:
     return _answer(problem(exc))
 
 
+async def _bug(_: Request, __: Exception) -> Response:
+    """What nobody foresaw; it is raised again behind this answer, for the log."""
+    return _answer(problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+
+
 async def _invalid(_: Request, exc: Exception) -> Response:
     """What a flow file's reader says of a document that came by the API."""
     return _answer(problem(Rejected(Code.CONFIG_INVALID, str(exc))))
@@ -102,10 +111,19 @@ async def _unfit(_: Request, exc: Exception) -> Response:
     return _answer(problem(Rejected(Code.QUERY_INVALID, detail, violations=found)))
 
 
+def _methods(request: Request) -> list[str]:
+    """What may be asked of this address; the router's own list ends with its first route."""
+    found = {"HEAD"} if is_get_by_key(request.url.path, "HEAD") else set[str]()
+    routes = [*request.app.routes, *(route for router in _ROUTERS for route in router.routes)]
+    for route in routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
+
+
 async def _http(request: Request, exc: Exception) -> Response:
     """What the router itself refuses."""
     assert isinstance(exc, HTTPException)  # noqa: S101 - registered for these
     if exc.status_code == 405:
-        return _answer(method_not_allowed(*(exc.headers or {}).get("Allow", "").split(", ")))
-    del request
+        return _answer(method_not_allowed(*_methods(request)))
     return _answer(problem(Rejected(Code.NOT_FOUND, "There is nothing at this address.")))

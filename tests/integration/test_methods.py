@@ -1,0 +1,35 @@
+"""The methods of every address of the Set/Get API."""
+
+import re
+from typing import Final
+
+import httpx
+import pytest
+from harness import Served
+
+from hookrack.entrypoints.http.api import describe_api
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+ADDRESSES: Final = sorted({*describe_api().openapi()["paths"], "/docs", "/openapi.json"})
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_a_405_names_every_method_of_the_address(served: Served, address: str) -> None:
+    """A method is named in Allow if and only if it is not refused there; every 405 says so."""
+    path = re.sub(r"\{[a-z_]+\}", "deploys", address)
+    async with httpx.AsyncClient(base_url=served.url, trust_env=False) as client:
+        answers = {method: await client.request(method, path) for method in METHODS}
+    refused = {method: each for method, each in answers.items() if each.status_code == 405}
+    allowed = set(METHODS) - set(refused)
+    assert allowed
+    for method, answer in refused.items():
+        assert set(answer.headers["allow"].split(", ")) == allowed, method
+        if method != "HEAD":
+            assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_an_address_with_a_slash_too_many_is_none(client: httpx.AsyncClient) -> None:
+    """Nobody is sent elsewhere, least of all to where the Host header says: 404."""
+    for path in ("/v1/accounts/", "/v1/tokens/", "/docs/"):
+        answer = await client.get(path, headers={"Host": "elsewhere.example"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
