@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from hookrack import mapping_fields
 from hookrack.edge.auth import DEFAULT_KEY_HEADER, Auth, Credential
+from hookrack.edge.dedupe import Dedupe
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
 from hookrack.fields import SHAPE, Fields, Place, load_yaml
 from hookrack.model import (
+    DEDUPE_WINDOW,
     DEFAULT_MAX_TTL,
     DEFAULT_TTL,
     KEYS_PER_EVENT,
@@ -29,13 +31,18 @@ from hookrack.settings import Secret
 VERSION: Final = 1
 DEFAULT_BODY_BYTES: Final = 700 * 1024
 LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
+LONGEST_WINDOW: Final = timedelta(days=30)
 CREDENTIALS_PER_FLOW: Final = 8
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
 RESPONSES: Final = ("problem", "apigateway")  # whose words a refusal has
 
-_NOT_YET: Final = ("dedupe", "response", "aws")
-_FLOW_FIELDS: Final = ("ttl", "keys", "auth", "model", *mapping_fields.FIELDS, "responses", "limits")
+_NOT_YET: Final = ("response", "aws")
+_FLOW_FIELDS: Final = (
+    *("ttl", "keys", "auth", "model"),
+    *mapping_fields.FIELDS,
+    *("dedupe", "responses", "limits"),
+)
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
 
@@ -60,6 +67,7 @@ class Flow:
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
     mapping: FlowMapping | None = None
+    dedupe: Dedupe = Dedupe()
     responses: str = RESPONSES[0]
 
 
@@ -186,6 +194,7 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
         mapping=mapping,
+        dedupe=_dedupe(own),
         responses=own.choice("responses", RESPONSES),
     )
 
@@ -219,6 +228,22 @@ def _key(flow: Fields, place: int, *, max_ttl: timedelta | None) -> WebhookKey:
     if not is_webhook_key(key):
         flow.refuse(name, f"{key!r} is no webhook key", _KEY_RULE)
     return WebhookKey(key, ttl)
+
+
+def _dedupe(flow: Fields) -> Dedupe:
+    if "dedupe" not in flow.values:
+        return Dedupe()
+    own = flow.mapping("dedupe")
+    own.only("from", "window")
+    window = own.duration("window") or DEDUPE_WINDOW
+    if window > LONGEST_WINDOW:
+        own.refuse("window", "is longer than 30 days", "Write for example 96h.")
+    if "from" not in own.values:
+        return Dedupe(window=window)
+    try:
+        return Dedupe.of(own.text("from"), window)
+    except ValueError as exc:
+        own.refuse("from", str(exc), "Write for example header.x-github-delivery.")
 
 
 def _auth(flow: Fields) -> Auth:
@@ -333,6 +358,10 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["model"] = flow.model.document
     if flow.mapping is not None:
         document |= mapping_fields.mapping_document(flow.mapping)
+    if flow.dedupe != Dedupe():
+        document["dedupe"] = {"window": seconds(flow.dedupe.window)}
+        if flow.dedupe.source is not None:
+            document["dedupe"]["from"] = flow.dedupe.source
     if flow.responses != RESPONSES[0]:
         document["responses"] = flow.responses
     return document

@@ -28,6 +28,7 @@ from hookrack.jsontext import (
 ENVELOPE_VERSION: Final = 1
 KEYS_PER_EVENT: Final = 1_000
 DEDUPE_ID_CHARS: Final = 1_024
+DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
 JSON_TYPE: Final = "application/json"
 DEFAULT_TTL: Final = timedelta(hours=24)
 DEFAULT_MAX_TTL: Final = timedelta(days=30)
@@ -150,10 +151,14 @@ Outcome = Stored | Duplicate | Expired | Retry | Dead
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An event resolved for storing: where it goes, and until when after `received_at`."""
+    """An event resolved for storing: where it goes, and until when after `received_at`.
+
+    Its dedupe id, if it has one, counts for `dedupe_window` from now.
+    """
 
     event: Event
     keys: tuple[tuple[str, timedelta], ...]
+    dedupe_window: timedelta = DEDUPE_WINDOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ entrypoint that calls it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -101,10 +101,13 @@ def check_and_map(request: Request, flow: Flow, *, event_id: str) -> Event:
             received_at=request.received_at,
             content_type=request.content_type,
             data=request.body,
+            dedupe_id=flow.dedupe.find(request),
         )
     if flow.model is not None and is_json_type(request.content_type):
         _check_body(request.content_type, request.body or b"{}", model=flow.model)
     event = mapping.apply(template, request, event_id=event_id)
+    if event.dedupe_id is None:
+        event = replace(event, dedupe_id=flow.dedupe.find(request))
     if not (event.keys or flow.keys):
         raise Rejected(Code.KEYS_INVALID, "The template set no $webhookKeys; the flow has none.")
     return event
@@ -196,7 +199,7 @@ def place(event: Event, configuration: Configuration) -> Placement:
         (name, account.resolve_ttl(flow, listed.get(name, WebhookKey(name)), own=event.ttl))
         for name in names
     )
-    return Placement(event, keys)
+    return Placement(event, keys, flow.dedupe.window)
 
 
 def _chunks(works: Sequence[_Work]) -> list[list[_Work]]:

@@ -30,7 +30,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         body=body,
         received_at=time.time_ns() // 1_000_000,
         headers=scope["headers"],
-        query="" if flow.mapping is None else str(scope["query_string"], "latin-1"),
+        query=str(scope["query_string"], "latin-1"),
         client="" if flow.mapping is None else client_address(scope, app.settings.trusted_proxies),
     )
     event_id = await accept(request, flow, queue=app.queue)
