@@ -31,8 +31,9 @@ fmt: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# A process for each core, each with engines and servers of its own.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # Kills the server and its engine in mid-traffic, CYCLES times, and counts what was acknowledged.
 CYCLES ?= 200

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import redis.asyncio
 from harness import EXAMPLE, Served, find_engine
+from hypothesis import settings
 
 from hookrack._redis import Pipe
 from hookrack.engine import open_engine
@@ -23,6 +24,10 @@ from hookrack.engine import open_engine
 # per account or installation.
 PERMANENT = ("{q}:s:", "{q}:a:", "{cfg}:")
 PERMANENT_ENDS = ("{q}:dl", "}:seq")
+
+# How long an example takes is the machine's affair.
+settings.register_profile("hookrack", deadline=None)
+settings.load_profile("hookrack")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import warm
 from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,14 +23,7 @@ def hookrack(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "HOOKRACK_SECRET_KEY": SECRET_KEY,
         "SECRET_ONE": "s",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "hookrack", *words, "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=clean | own | {"SECRET_ONE": "s"},
-        check=False,
-    )
+    return warm.run(["hookrack", *words, "--data-dir", str(data_dir)], clean | own)
 
 
 @pytest.fixture(params=["server", "store"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, hookrack, wait_until
+from queueing import envelope
 
 Start = Callable[..., Served]
 TOKEN = {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY}
@@ -97,6 +98,37 @@ async def test_what_was_no_envelope_is_shown_to_all_account_tokens_only(
         assert foreign.status_code == 404
     gone = await client.delete("/v1/dead-letters", params={"reason": "ENVELOPE_INVALID"})
     assert gone.json() == {"discarded": 1}
+
+
+async def test_an_account_goes_with_its_letters_and_tokens(own_server: Start) -> None:
+    """DELETE of an account counts its entries, dead letters and tokens; afterwards none is left,
+    for a new account of the same name neither.
+    """
+    import redis.asyncio  # noqa: PLC0415
+
+    served = own_server()
+    async with served.client(account="new") as client:
+        await client.put("/v1/accounts/new", json={})
+        await client.put("/v1/keys/erp", json={"n": 1})
+        fields = {"name": "x", "accounts": ["new"], "scopes": ["admin"]}
+        token = (await client.post("/v1/tokens", json=fields)).json()["token"]
+        async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
+            await engine.xadd("hr1:{q}:s:0", {"e": envelope("lost", account="new", flow="gone")})
+
+        async def buried() -> bool:
+            return len(await letters(client, account="new")) == 1
+
+        await wait_until(buried, what="the dead letter")
+        life = (await client.get("/v1/events/lost")).json()
+        assert (life["status"], life["reason"]) == ("deadLetter", "FLOW_UNKNOWN")
+        gone = (await client.delete("/v1/accounts/new")).json()
+        assert gone == {"entries": 1, "events": 1, "deadLetters": 1, "tokens": 1}
+        assert (await client.put("/v1/accounts/new", json={})).status_code == 201
+        assert (await client.get("/v1/keys/erp")).status_code == 404
+        assert await letters(client, account="new") == []
+        assert (await client.get("/v1/events/lost")).status_code == 404
+        headers = {"authorization": f"Bearer {token}"}
+        assert (await client.get("/v1/keys/erp", headers=headers)).status_code == 401
 
 
 @pytest.mark.parametrize(

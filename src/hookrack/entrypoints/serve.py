@@ -1,17 +1,15 @@
 """One serving process: everything started in order, a banner, and everything stopped in order."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from hookrack import __version__
 from hookrack.app import App, open_app
@@ -22,11 +20,10 @@ from hookrack.entrypoints.http.tls import leaf_certificate, renew_certificate, s
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import HookrackError
 from hookrack.flows import Configuration, Flow, read_configuration
+from hookrack.server_file import Announcement, announced
 from hookrack.settings import Settings
 from hookrack.telemetry import emit, log
 from hookrack.tokens import ADMIN_TOKEN_FILE
-
-SERVER_FILE: Final = "server.json"
 
 
 async def serve(
@@ -47,12 +44,14 @@ async def serve(
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
             server = build(Front(app, workers), limits, tls=tls)
-            async with _listening(server, sockets, workers=workers), _announced(app, url):
-                signals.ready()
-                print(_banner(app, url, seconds=time.monotonic() - began), flush=True)  # noqa: T201
-                emit(log.SERVER_READY, version=__version__, role=settings.role)
-                await signals.obey(partial(_read_again, app, url=url, tls=tls))
-                emit(log.SERVER_STOPPING)
+            async with _listening(server, sockets, workers=workers):
+                with _announced(app, url) as announce:
+                    signals.ready()
+                    seconds = time.monotonic() - began
+                    print(_banner(app, url, seconds=seconds), flush=True)  # noqa: T201
+                    emit(log.SERVER_READY, version=__version__, role=settings.role)
+                    await signals.obey(partial(_read_again, app, announce=announce, tls=tls))
+                    emit(log.SERVER_STOPPING)
     emit(log.SERVER_STOPPED)
     return signals.exit_code
 
@@ -99,14 +98,16 @@ class _Signals:
             await reload()
 
 
-async def _read_again(app: App, *, url: str, tls: ssl.SSLContext | None) -> None:
+async def _read_again(
+    app: App, *, announce: Callable[[], None], tls: ssl.SSLContext | None
+) -> None:
     """What SIGHUP asks for: flow file and certificate. A fault is told and changes nothing."""
     path = app.settings.config
     try:
         await app.live.adopt_file(read_configuration(path, environ=os.environ))
         if tls is not None:
             renew_certificate(tls, app.settings)
-            _announce(app, url)
+            announce()
     except HookrackError as exc:
         emit(log.CONFIGURATION_STALE, file=str(path), detail=str(exc))
     else:
@@ -141,29 +142,31 @@ async def _listening(
         await asyncio.gather(task, *(worker.stop() for worker in workers))
 
 
-@asynccontextmanager
-async def _announced(app: App, url: str) -> AsyncIterator[None]:
-    """Keep our address in the data directory, for the client commands."""
-    path = app.settings.data_dir / SERVER_FILE
-    if path.exists() and app.settings.role == ("worker",):
-        yield  # somebody who can be asked has announced itself there
+@contextmanager
+def _announced(app: App, url: str) -> Iterator[Callable[[], None]]:
+    """Keep our address in the data directory, for the client commands; yields what renews it.
+
+    Where another server that is alive has announced itself, that stands, unless it serves no API
+    and we do.
+    """
+    settings = app.settings
+    other = announced(settings.data_dir)
+    ours = Announcement(settings.data_dir)
+
+    def announce() -> None:
+        content = {"url": url, "pid": os.getpid(), "version": __version__, "role": settings.role}
+        if certificate := leaf_certificate(settings):
+            content["certificate"] = certificate  # what to expect there, whatever its names are
+        ours.put(content)
+
+    if other and ("api" in other.get("role", ()) or "api" not in settings.role):
+        yield lambda: None
         return
-    _announce(app, url)
+    announce()
     try:
-        yield
+        yield announce
     finally:
-        path.unlink(missing_ok=True)
-
-
-def _announce(app: App, url: str) -> None:
-    path = app.settings.data_dir / SERVER_FILE
-    content = {"url": url, "pid": os.getpid(), "version": __version__}
-    if certificate := leaf_certificate(app.settings):
-        content["certificate"] = certificate  # what to expect there, whatever its names are
-    draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
-    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    draft.chmod(0o600)
-    draft.rename(path)
+        ours.withdraw()
 
 
 def _url(sock: socket.socket, *, tls: bool) -> str:

@@ -1,14 +1,13 @@
 """How a client command reaches the API: a running server, or the embedded store for one command.
 
-Named by HOOKRACK_URL, or left behind by `serve` in the data directory; where none runs, the same
-routes are called in this process on the store itself.
+Named by HOOKRACK_URL, or by server.json in the data directory as long as the `serve` that wrote it
+is alive; where none is, the same routes are called in this process on the store itself.
 
 A certificate is checked against HOOKRACK_CA (a PEM file), else against the authorities that
 everybody trusts. The server that left its certificate in server.json is known by that very one.
 """
 
 import asyncio
-import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,10 +18,10 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, Rejected, Unavailable
+from hookrack.server_file import announced
 from hookrack.settings import Settings, load_settings
 
 _TIMEOUT_SECONDS: Final = 30
-_SERVER_FILE: Final = "server.json"
 _TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a file's name
 
 _Answer = TypeVar("_Answer")
@@ -73,7 +72,7 @@ def with_api(
 @asynccontextmanager
 async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     named = os.environ.get("HOOKRACK_URL")
-    left = {} if named else _left_behind(settings.data_dir / _SERVER_FILE)
+    left = {} if named else _announced(settings.data_dir)
     url, trust = named or left.get("url"), _trust(left.get("certificate"))
     if url and (named or await _answers(url, trust)):
         token = _named_token() if named else _token(settings)
@@ -177,13 +176,10 @@ def _trust(certificate: str | None) -> ssl.SSLContext | bool:
     return context
 
 
-def _left_behind(path: Path) -> dict[str, str]:
-    """What a server left behind: its address, and its certificate if it speaks TLS."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict):
+def _announced(folder: Path) -> dict[str, str]:
+    """Address and certificate of the server that is alive, if it serves the API."""
+    found = announced(folder)
+    if "api" not in found.get("role", ()):
         return {}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 

@@ -13,6 +13,7 @@ from hookrack.entrypoints.cli.connection import Api, with_api
 from hookrack.entrypoints.cli.options import data_dir_option, json_option, load
 from hookrack.entrypoints.cli.output import show_rows
 from hookrack.errors import CodedError, ConfigError, HookrackError
+from hookrack.server_file import announced
 from hookrack.settings import Settings
 
 FREE_BYTES: Final = 1 << 30  # of disk; the engine's file doubles for a moment when it is rewritten
@@ -93,7 +94,7 @@ def _engine(settings: Settings) -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
-    if not (settings.data_dir / "server.json").exists():
+    if not announced(settings.data_dir):
         return Finding("server", "none runs on this data directory")
 
     async def work(api: Api) -> dict[str, str]:

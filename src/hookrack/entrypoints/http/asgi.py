@@ -10,6 +10,7 @@ import orjson
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
     JSON,
+    Answer,
     Gone,
     Message,
     Receive,
@@ -19,6 +20,7 @@ from hookrack.entrypoints.http.exchange import (
 )
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
+from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import problem
 from hookrack.entrypoints.worker import Worker
@@ -149,6 +151,11 @@ class _Noted:
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
         return self._send(message)
+
+    def whole(self, whole: Answer) -> bool:
+        """See `exchange.Whole`."""
+        self.status = str(whole[0])
+        return write_whole(self._send, whole)
 
 
 def _open_api(app: App) -> _Asgi:

@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from hookrack import __version__
 from hookrack.app import App
 from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
+from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.keys import is_get_by_key
@@ -28,11 +29,11 @@ _ABOUT: Final = (
 _ROUTERS: Final = (entries.router, accounts.router, tokens.router, dead_letters.router)
 
 
-def open_api(app: App) -> FastAPI:
+def open_api(app: App) -> Asgi:
     """The application for this process."""
     api = describe_api()
     api.state.app = app
-    return api
+    return guarded(api, app)
 
 
 def describe_api() -> FastAPI:
@@ -44,6 +45,7 @@ def describe_api() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # to what the Host header says
+        strict_content_type=False,
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
     for router in _ROUTERS:
