@@ -3,19 +3,64 @@
 What the values are, for everybody who handles them:
 
 - a JSON object is a plain `dict`, null is None, a string is `str`, true and false are `bool`;
-- a number is `int`, `float`, or `decimal.Decimal` (a fraction with more digits than a double has);
+- a number is `int`, `float`, or `decimal.Decimal` (a fraction written with more than 18 characters,
+  or a whole number of more digits than Python reads at once); a bare NaN is a `NotANumber`;
 - a JSON array is a **plain `list`** and prints as JSON text. What a *template* makes (`[1, 2]`,
   ranges, `split`, `keySet`, `subList` ...) is a `JavaList`, which prints as Java does: `[1, a]`.
   So nothing that came from JSON has to be walked to be marked.
 
-`parse` raises `BodyUnreadable` for what the gateway answers with a 400.
+`parse` raises `BodyUnreadable` for what the gateway answers with a 400. Nothing here recurses.
 """
 
-from decimal import Decimal
-from typing import TypeAlias
+import json
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from math import isinf
+from typing import Final, TypeAlias
+
+import orjson
+
+from hookrack.edge.mapping.java import print_double, print_number
 
 Value: TypeAlias = "None | bool | int | float | Decimal | str | list[Value] | dict[str, Value]"
 JsonArray: TypeAlias = "list[Value]"
+
+NESTING: Final = 400  # arrays and objects within each other; the parser's own figure
+FRACTION_LETTERS: Final = 18  # a longer fraction keeps its digits instead of becoming a double
+INT_DIGITS: Final = 4_000  # above it Python refuses to read an int
+SCALE: Final = 2**31 - 1  # what the exponent of a BigDecimal may be
+
+_BLANKS: Final = re.compile(r"[ \t\r\n]*")
+_BLANKS_AND_COMMAS: Final = re.compile(r"[ \t\r\n,]*")
+_CONTROLS: Final = re.compile(r"[\x00-\x19\x1b-\x20]*")
+_DIGITS: Final = re.compile(r"[0-9]*")
+_TRIMMED: Final = "".join(map(chr, range(0x21)))
+# A word without quotes runs to the first of these, by where it stands. \x1a is the end of input.
+_NAME: Final = re.compile(r"[^:\x1a]*")
+_IN_OBJECT: Final = re.compile(r"[^,}\x1a]*")
+_IN_ARRAY: Final = re.compile(r"[^,\]\x1a]*")
+_ALONE: Final = re.compile(r"[^\x1a]*")
+_QUOTED: Final = {
+    quote: re.compile(
+        rf"(?:[^\\{quote}\x1a]|\\u[0-9A-Fa-f]{{4}}|\\x[0-9A-Fa-f]{{2}}|\\[^ux])*+(?={quote})",
+        re.DOTALL,
+    )
+    for quote in "\"'"
+}
+# Escapes, and the control characters that are dropped from a string that has an escape.
+_ESCAPE: Final = re.compile(
+    r"\\(?:u(?P<four>.{4})|x(?P<two>..)|(?P<one>.))|[\x00-\x19\x1b-\x1f\x7f]", re.DOTALL
+)
+_ESCAPES: Final = {
+    **{"t": "\t", "n": "\n", "r": "\r", "f": "\f", "b": "\b"},
+    **{letter: letter for letter in "\\/'\""},
+}
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_END: Final = "\x1a"
+# A number token that a double may not hold as it is written: it begins where a value can begin.
+_LONG_NUMBER: Final = re.compile(r"(?<![^\s\[:,])-?[0-9][0-9.eE+-]{17}")
 
 
 class JavaList(list["Value"]):
@@ -24,15 +69,329 @@ class JavaList(list["Value"]):
     __slots__ = ()
 
 
-class BodyUnreadable(ValueError):  # noqa: N818
+class NotANumber(float):
+    """The bare word NaN: a number of its own type, since it prints as itself even in JSON."""
+
+    __slots__ = ()
+
+
+class BodyUnreadable(ValueError):  # noqa: N818 - named for what is the case, as all ours are
     """A text that even the permissive parser refuses; the gateway answers 400."""
 
 
 def parse(text: str) -> Value:
-    """The value that `text` stands for."""
-    raise NotImplementedError(text)
+    """The value that `text` stands for.
+
+    Raises: BodyUnreadable.
+    """
+    if "\x7f" not in text:  # which is dropped from some strings
+        try:
+            value: Value = orjson.loads(text)
+            orjson.dumps(value)  # fails where it nests deeper than 254
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            return _Reader(text).document()
+        if _LONG_NUMBER.search(text) is None:
+            return value
+        exact: Value = json.loads(text, parse_float=_fraction, parse_int=_whole)
+        return exact
+    return _Reader(text).document()
 
 
-def dump(value: Value) -> str:
-    """`value` as compact JSON text, as json-smart writes it."""
-    raise NotImplementedError(value)
+def _whole(digits: str) -> int | Decimal:
+    if len(digits) > INT_DIGITS:
+        return Decimal(digits)
+    return 0 if digits == "-" else int(digits)
+
+
+def _fraction(digits: str) -> float | Decimal:
+    """A fraction as Java reads it: a double, or as it stands when it is long."""
+    if len(digits) <= FRACTION_LETTERS:
+        try:
+            return float(digits)
+        except ValueError:
+            raise BodyUnreadable(f"{digits} is no number") from None
+    try:
+        exact = Decimal(digits)
+    except InvalidOperation:
+        raise BodyUnreadable(f"{digits[:64]} is no number") from None
+    exponent = exact.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > SCALE:
+        raise BodyUnreadable(f"{digits[:64]} is beyond every number")
+    return exact if exact else abs(exact)
+
+
+class _Reader:
+    """The permissive parser, on one text. `at` is the place that is read next."""
+
+    __slots__ = ("at", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text + _END
+        self.at = 0
+
+    def document(self) -> Value:
+        """The first value of the text; what follows it counts for nothing."""
+        first = value = self._value(_ALONE)
+        open_: list[list[Value] | dict[str, Value]] = []
+        while True:
+            if isinstance(value, (list, dict)):
+                if len(open_) == NESTING:
+                    raise self._refusal(f"nested more than {NESTING} deep")
+                open_.append(value)
+            else:
+                self._after_member(open_)
+            while open_ and self._closes(open_[-1]):
+                open_.pop()
+                self._after_member(open_)
+            if not open_:
+                return first
+            value = self._next(open_[-1])
+
+    def _next(self, holder: "list[Value] | dict[str, Value]") -> Value:
+        """The next value in `holder`, which is put there; if it is a container, it is empty yet."""
+        if isinstance(holder, dict):
+            name = self._name()
+            value = holder[name] = self._value(_IN_OBJECT)
+        else:
+            value = self._value(_IN_ARRAY)
+            holder.append(value)
+        return value
+
+    def _closes(self, holder: "list[Value] | dict[str, Value]") -> bool:
+        """Whether `holder` ends here; blanks and useless commas are passed over."""
+        self._skip(_BLANKS_AND_COMMAS)
+        letter = self.text[self.at]
+        if letter == ("}" if isinstance(holder, dict) else "]"):
+            self.at += 1
+            return True
+        if letter in (":]{[" if isinstance(holder, dict) else ":}"):
+            raise self._refusal(f"unexpected {letter}")
+        if letter == _END:
+            raise self._refusal("the text ends too early")
+        return False
+
+    def _after_member(self, open_: "list[list[Value] | dict[str, Value]]") -> None:
+        """What follows a member of an object: a comma, or the end of the object."""
+        while open_ and isinstance(open_[-1], dict):
+            self._skip(_CONTROLS)
+            letter = self.text[self.at]
+            if letter == ",":
+                return
+            if letter != "}":
+                raise self._refusal(f"unexpected {letter!r} after a member")
+            self.at += 1
+            open_.pop()
+
+    def _name(self) -> str:
+        name = self._string() if self.text[self.at] in "\"'" else self._word(_NAME)
+        self._skip(_CONTROLS)
+        if self.text[self.at] != ":":
+            raise self._refusal(f"expected : after the name {name[:64]!r}")
+        self.at += 1
+        return name
+
+    def _value(self, stop: re.Pattern[str]) -> Value:
+        """The value that begins here; of an array or object only its bracket is read."""
+        self._skip(_BLANKS)
+        letter = self.text[self.at]
+        if letter in "{[":
+            self.at += 1
+            return {} if letter == "{" else []
+        if letter in "\"'":
+            return self._string()
+        if letter in "-0123456789":
+            return self._number(stop)
+        if letter in ":]}":
+            raise self._refusal(f"unexpected {letter}")
+        word = self._word(stop)
+        return _WORDS[word] if word in _WORDS else word
+
+    def _number(self, stop: re.Pattern[str]) -> Value:
+        start = self.at
+        self.at += 1
+        whole = True
+        self._skip(_DIGITS)
+        if self.text[self.at] == ".":
+            whole = False
+            self.at += 1
+            self._skip(_DIGITS)
+        if self.text[self.at] in "eE":
+            whole = False
+            self.at += 1
+            if self.text[self.at] not in "+-0123456789":
+                return self._word(stop, start=start)
+            self.at += 1
+            self._skip(_DIGITS)
+        self._skip(_CONTROLS)
+        letter = self.text[self.at]
+        if letter < "~" and stop.fullmatch(letter):
+            return self._word(stop, start=start)
+        digits = self.text[start : self.at].strip(_TRIMMED)
+        return _whole(digits) if whole else _fraction(digits)
+
+    def _word(self, stop: re.Pattern[str], *, start: int | None = None) -> str:
+        """A string without quotes."""
+        start = self.at if start is None else start
+        self._skip(stop)
+        return _joined(self.text[start : self.at].strip(_TRIMMED))
+
+    def _string(self) -> str:
+        quote = self.text[self.at]
+        start = self.at + 1
+        end = self.text.find(quote, start)
+        if end < 0:
+            raise self._refusal("a string doesn't end")
+        plain = self.text[start:end]
+        if "\\" not in plain:
+            self.at = end + 1
+            return plain
+        found = _QUOTED[quote].match(self.text, start)
+        if found is None:
+            raise self._refusal("a string doesn't end, or has an escape that is none")
+        self.at = found.end() + 1
+        return _joined(_ESCAPE.sub(_unescape, found[0]))
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        found = pattern.match(self.text, self.at)
+        if found:
+            self.at = found.end()
+
+    def _refusal(self, why: str) -> BodyUnreadable:
+        return BodyUnreadable(f"{why} at character {self.at}")
+
+
+_WORDS: Final[dict[str, Value]] = {
+    "null": None,
+    "true": True,
+    "false": False,
+    "NaN": NotANumber("nan"),
+}
+
+
+def _unescape(found: re.Match[str]) -> str:
+    code = found["four"] or found["two"]
+    if code:
+        return chr(int(code, 16))
+    return _ESCAPES.get(found["one"], "") if found["one"] else ""
+
+
+def _joined(text: str) -> str:
+    """Surrogates side by side are one character; one alone stays what it is."""
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+# What json-smart escapes and orjson doesn't, or otherwise; and fractions, which Java prints its way.
+_WRITTEN_APART: Final = re.compile(r"\\u00|[\x7f-\x9f\u2000-\u20ff]|(?<=[\[:,])-?[0-9]+[.e]|^-?[0-9]+[.e]")
+_PARTS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?')
+_ESCAPED: Final = re.compile(r"\\u00[0-9a-f]{2}|\\.|[\x7f-\x9f\u2000-\u20ff]")
+_MUST_ESCAPE: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2000-\u20ff]')
+_SHORT: Final = {
+    **{'"': '\\"', "\\": "\\\\"},
+    **{"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"},
+}
+WRITTEN_NESTING: Final = 1_000
+
+
+class TooMuchText(ValueError):  # noqa: N818 - as above
+    """A value that would print as more text than allowed, or that holds itself."""
+
+
+def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> str:
+    """`value` as compact JSON text: what `$input.json` gives.
+
+    `slashes` escapes each / as well, as an array does that is printed by itself (`$array`). Pass
+    `limit` (characters) where the template changed lists or maps, since they can then hold each
+    other many times over.
+
+    Raises: TooMuchText.
+    """
+    if limit is None:
+        try:
+            text = orjson.dumps(value).decode()
+        except (orjson.JSONEncodeError, RecursionError):
+            text = _write(value, limit=None)
+        else:
+            if _WRITTEN_APART.search(text):
+                text = _PARTS.sub(_javaly, text)
+    else:
+        text = _write(value, limit=limit)
+    return text.replace("/", "\\/") if slashes else text
+
+
+def _javaly(found: re.Match[str]) -> str:
+    """A string or number of orjson's as json-smart writes it."""
+    part = found[0]
+    if part[0] == '"':
+        return _ESCAPED.sub(_escaped_anew, part)
+    return print_double(float(part)) if "." in part or "e" in part else part
+
+
+def _escaped_anew(found: re.Match[str]) -> str:
+    part = found[0]
+    if len(part) == 1:
+        return f"\\u{ord(part):04X}"
+    return "\\u" + part[2:].upper() if part[1] == "u" else part
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
+
+
+def quote(text: str) -> str:
+    """A string of JSON, in its quotes."""
+    return f'"{_MUST_ESCAPE.sub(_escape, text)}"'
+
+
+def _write(value: Value, *, limit: int | None) -> str:
+    """Any value as JSON text, piece by piece; on the stack, what is open and what it ends with."""
+    written: list[str] = []
+    room = sys.maxsize if limit is None else limit
+    open_: list[tuple[Iterator[tuple[str, Value]], str]] = []
+    lead, item = "", value
+    while True:
+        if isinstance(item, (dict, list)):
+            if len(open_) == WRITTEN_NESTING:
+                raise TooMuchText(f"nested more than {WRITTEN_NESTING} deep, or within itself")
+            is_object = isinstance(item, dict)
+            open_.append((_members(item), "}" if is_object else "]"))
+            written.append(lead + ("{" if is_object else "["))
+        else:
+            written.append(lead + _scalar(item))
+        room -= len(written[-1])
+        if room < 0:
+            raise TooMuchText(f"longer than {limit} characters")
+        while open_:
+            following = next(open_[-1][0], None)
+            if following is not None:
+                lead, item = following
+                break
+            written.append(open_.pop()[1])
+        else:
+            return "".join(written)
+
+
+def _members(holder: "list[Value] | dict[str, Value]") -> Iterator[tuple[str, Value]]:
+    """What stands in `holder`, each with the text before it."""
+    comma = ""
+    if isinstance(holder, dict):
+        for name, value in holder.items():
+            yield f"{comma}{quote(str(name))}:", value
+            comma = ","
+    else:
+        for value in holder:
+            yield comma, value
+            comma = ","
+
+
+def _scalar(value: Value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and isinf(value):
+        return "null"
+    if isinstance(value, (int, float, Decimal)):
+        return print_number(value)
+    return quote(str(value))
