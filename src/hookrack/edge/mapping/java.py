@@ -39,14 +39,14 @@ def _plain(digits: str, exponent: int) -> str:
     return f"{whole}.{digits[exponent + 1 :] or '0'}"
 
 
-def print_number(value: int | float | Decimal) -> str:
+def print_number(value: float | Decimal) -> str:
     """A number's Java `toString`; a `Decimal` is a BigDecimal, or a BigInteger of many digits."""
     if isinstance(value, float):
         return print_double(value)
     return str(value)
 
 
-def type_name(value: int | float | Decimal) -> str:
+def type_name(value: float | Decimal) -> str:
     """Which of Java's number types holds `value`: Integer, Long, BigInteger, Double, BigDecimal."""
     if isinstance(value, float):
         return "Double"

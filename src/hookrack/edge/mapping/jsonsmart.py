@@ -54,7 +54,11 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u(?P<four>.{4})|x(?P<two>..)|(?P<one>.))|[\x00-\x19\x1b-\x1f\x7f]", re.DOTALL
 )
 _ESCAPES: Final = {
-    **{"t": "\t", "n": "\n", "r": "\r", "f": "\f", "b": "\b"},
+    "t": "\t",
+    "n": "\n",
+    "r": "\r",
+    "f": "\f",
+    "b": "\b",
     **{letter: letter for letter in "\\/'\""},
 }
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -117,7 +121,7 @@ def _fraction(digits: str) -> float | Decimal:
     exponent = exact.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) > SCALE:
         raise BodyUnreadable(f"{digits[:64]} is beyond every number")
-    return exact if exact else abs(exact)
+    return exact or abs(exact)
 
 
 class _Reader:
@@ -283,13 +287,20 @@ def _joined(text: str) -> str:
 
 
 # What json-smart escapes and orjson doesn't, or otherwise; and fractions, which Java prints its way.
-_WRITTEN_APART: Final = re.compile(r"\\u00|[\x7f-\x9f\u2000-\u20ff]|(?<=[\[:,])-?[0-9]+[.e]|^-?[0-9]+[.e]")
+_WRITTEN_APART: Final = re.compile(
+    r"\\u00|[\x7f-\x9f\u2000-\u20ff]|(?<=[\[:,])-?[0-9]+[.e]|^-?[0-9]+[.e]"
+)
 _PARTS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?')
 _ESCAPED: Final = re.compile(r"\\u00[0-9a-f]{2}|\\.|[\x7f-\x9f\u2000-\u20ff]")
 _MUST_ESCAPE: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2000-\u20ff]')
 _SHORT: Final = {
-    **{'"': '\\"', "\\": "\\\\"},
-    **{"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"},
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
 }
 WRITTEN_NESTING: Final = 1_000
 
