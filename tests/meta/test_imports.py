@@ -61,7 +61,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "httpx": ("client.py", "entrypoints/cli/"),
     "jsonschema_rs": ("edge/schema.py",),
     "prometheus_client": ("entrypoints/http/metrics.py",),
-    "orjson": ("edge/mapping/jsonsmart.py", "jsontext.py", "model.py", "entrypoints/"),
+    "orjson": ("edge/mapping/", "jsontext.py", "model.py", "entrypoints/"),
     "re2": ("edge/mapping/",),
     "redis": ("_redis/",),
     "ruamel": ("fields.py", "entrypoints/cli/apply.py"),

@@ -4,7 +4,6 @@ import json
 from decimal import Decimal
 from math import inf, isnan
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -169,8 +168,5 @@ def test_both_ways_of_writing_agree_and_stay_json(value: Value) -> None:
 @given(JSON)
 def test_strict_json_is_read_as_the_strict_parser_reads_it(value: Value) -> None:
     """Whatever a strict parser reads, the permissive one reads alike, fast path or not."""
-    text = json.dumps(value)
-    found = parse(text)
-    assert found == parse(text + " ~")
-    if not any(isinstance(each, Decimal) for each in [found]) and "e" not in text:
-        assert orjson.dumps(found, default=str) is not None
+    text = json.dumps([value])
+    assert parse(text) == parse(text + " ~") == parse(text.replace("[", "[,", 1))

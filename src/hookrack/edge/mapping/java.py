@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 from math import isinf, isnan
-from typing import Final
+from typing import Final, TypeAlias
 
+Number: TypeAlias = "int | float | Decimal"
 INT: Final = range(-(2**31), 2**31)
 LONG: Final = range(-(2**63), 2**63)
 # Between these a double prints without an exponent.
@@ -27,9 +28,9 @@ def print_double(value: float) -> str:
 
 def _shortest(value: float) -> tuple[str, str, int]:
     """Sign, the fewest digits that say which double it is, and the first one's power of ten."""
-    sign, digits, last = Decimal(repr(value)).as_tuple()
-    text = "".join(map(str, digits)).rstrip("0")
-    return "-" * sign, text, len(digits) - 1 + int(last)
+    exact = Decimal(repr(value)).normalize()
+    text = "".join(map(str, exact.as_tuple().digits))
+    return "-" * (value < 0), text, exact.adjusted()
 
 
 def _plain(digits: str, exponent: int) -> str:
@@ -39,14 +40,14 @@ def _plain(digits: str, exponent: int) -> str:
     return f"{whole}.{digits[exponent + 1 :] or '0'}"
 
 
-def print_number(value: float | Decimal) -> str:
+def print_number(value: Number) -> str:
     """A number's Java `toString`; a `Decimal` is a BigDecimal, or a BigInteger of many digits."""
     if isinstance(value, float):
         return print_double(value)
     return str(value)
 
 
-def type_name(value: float | Decimal) -> str:
+def type_name(value: Number) -> str:
     """Which of Java's number types holds `value`: Integer, Long, BigInteger, Double, BigDecimal."""
     if isinstance(value, float):
         return "Double"

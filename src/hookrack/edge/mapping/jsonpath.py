@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from hookrack.edge.mapping import pathtext
 from hookrack.edge.mapping.jsonsmart import Value
 from hookrack.edge.mapping.pathfilter import Inner, read_filter
 from hookrack.edge.mapping.pathsteps import Missing, Search, Test, chain
 from hookrack.edge.mapping.pathtext import (
     Names,
-    PathInvalid,
     Root,
     Token,
     is_definite,
@@ -23,8 +23,7 @@ from hookrack.edge.mapping.pathtext import (
     refuse,
 )
 
-__all__ = ["Path", "PathInvalid", "compile_path"]
-
+PathInvalid = pathtext.PathInvalid
 LETTERS: Final = 4_096  # of one path
 TOKENS: Final = 200
 KEPT: Final = 1_024  # compiled paths
@@ -95,7 +94,7 @@ def _by_names(names: tuple[str, ...]) -> Callable[[Value], Value]:
     def find(document: Value) -> Value:
         if document is None:
             raise PathInvalid("the document is null, which no path can be asked of")
-        value = document
+        value: Value = document
         for name in names:
             if not isinstance(value, dict) or name not in value:
                 return None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 import re2
 
@@ -212,20 +212,19 @@ def _compare(one: "Value | _Pattern", other: "Value | _Pattern") -> int:
         return 0
     nothing, other_nothing = one in (None, "null"), other in (None, "null")
     if nothing or other_nothing:
-        return other_nothing - nothing if nothing != other_nothing else 0
-    if isinstance(one, str):
-        if isinstance(other, str):
-            return _order(_units(one.replace("\\'", "'")), _units(other))
-        if isinstance(other, bool):
-            return _order(one.lower() == "true", other)
-        if isinstance(other, (int, float, Decimal)):
-            return _order(_number(one), _number(print_number(other)))
-    elif isinstance(one, bool) or isinstance(other, bool):
-        if isinstance(one, bool) and isinstance(other, bool):
-            return _order(one, other)
-    elif isinstance(one, (int, float, Decimal)) and isinstance(other, (int, float, Decimal)):
-        return _order(_number(print_number(one)), _number(print_number(other)))
+        return other_nothing - nothing
+    if isinstance(one, str) and isinstance(other, str):
+        return _order(_units(one.replace("\\'", "'")), _units(other))
+    if isinstance(other, bool) and isinstance(one, (str, bool)):
+        return _order(one.lower() == "true" if isinstance(one, str) else one, other)
+    if _is_number(other) and (_is_number(one) or isinstance(one, str)):
+        text = one if isinstance(one, str) else print_number(one)
+        return _order(_number(text), _number(print_number(other)))
     raise _Incomparable
+
+
+def _is_number(value: object) -> TypeGuard[int | float | Decimal]:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
 def _order(one: "Decimal | bool | bytes", other: "Decimal | bool | bytes") -> int:

@@ -1,6 +1,7 @@
 """The text of a JSONPath, read as Jayway JsonPath 2.0 reads it: letter by letter, oddities too."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, NoReturn, TypeAlias
@@ -29,12 +30,12 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """`*`."""
+    """`*`: whatever stands in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`..`."""
+    """`..`: at whatever depth."""
 
 
 class Places(Enum):
@@ -156,12 +157,8 @@ def _analyse(part: str) -> Token:
     if _BARE_FILTERS.fullmatch(part):
         return Filter(None)
     for at, letter in enumerate(part):
-        if letter == "?":
-            return Filter(_filter_text(part, at))
-        if letter == "'":
-            return _names(part, at)
-        if letter == "@":
-            return _from_length(part, at)
+        if letter in "?'@":
+            return _TOLD_BY[letter](part, at)
         if letter.isdecimal() or letter in ":-":
             return _Indexes(part, at).read()
     return refuse(part, "nothing in it can be understood")
@@ -183,7 +180,7 @@ def _names(part: str, at: int) -> Names:
     return Names(tuple(names))
 
 
-def _filter_text(part: str, at: int) -> str:
+def _filter(part: str, at: int) -> Filter:
     """The filter with its brackets; those in strings don't count."""
     start = part.rindex("[", 0, at)
     squares = rounds = 0
@@ -200,7 +197,7 @@ def _filter_text(part: str, at: int) -> str:
             if letter == "]" and rounds == 0:
                 if squares:
                     refuse(part, "the brackets of the filter are not balanced")
-                return part[start : place + 1]
+                return Filter(part[start : place + 1])
         before = letter
     return refuse(part, "the filter doesn't end")
 
@@ -217,6 +214,13 @@ def _from_length(part: str, at: int) -> Index:
         refuse(part, "it ends too early")
     number = part[dash:end].replace(" ", "")
     return Index(Places.FROM_LENGTH, (_int(number),))
+
+
+_TOLD_BY: Final[dict[str, Callable[[str, int], Token]]] = {
+    "?": _filter,
+    "'": _names,
+    "@": _from_length,
+}
 
 
 def _int(digits: str) -> int:
