@@ -79,3 +79,11 @@ class MappingFault(Exception):  # noqa: N818
 
 class JavaException(Exception):  # noqa: N818
     """What a method of a value throws in Java; whoever called it gives it a place."""
+
+    status = 500
+
+
+class BodyFault(JavaException):
+    """A body that even the permissive reader refuses: the sender's mistake."""
+
+    status = 400

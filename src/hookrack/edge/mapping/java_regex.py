@@ -13,6 +13,7 @@ import re2
 from hookrack.edge.mapping.faults import JavaException
 
 PATTERN_LETTERS: Final = 2_000
+MATCHES: Final = 200_000
 _MEMORY: Final = 8 * 2**20
 _POSIX: Final = {
     **{name: f"[:{name.lower()}:]" for name in ("Lower", "Upper", "Alpha", "Digit", "Alnum")},
@@ -108,8 +109,8 @@ def replaced(text: str, pattern: str, replacement: str, *, only_first: bool, lim
         parts += [text[at : found.start()], new]
         size += len(new)
         at = found.end()
-        if size > limit:
-            raise JavaException(f"a replacement makes more than {limit} letters")
+        if size > limit or len(parts) > 2 * MATCHES:
+            raise JavaException(f"more than {MATCHES} replacements, or {limit} letters of them")
         if only_first:
             break
     return "".join([*parts, text[at:]]) if parts else text

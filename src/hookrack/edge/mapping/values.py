@@ -4,15 +4,16 @@ JSON objects and map literals are dicts, JSON arrays plain lists, everything els
 null is None, and a reference never yields it: it yields the empty string instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
-from hookrack.edge.mapping.jsonsmart import JavaList, dump
+from hookrack.edge.mapping.jsonwrite import JavaList, TooMuchText, dump
 
-Any_: TypeAlias = Any  # what a template handles; its types are Java's, checked where they matter
+TEXT_LIMIT: Final = 2**25  # letters of one print; what a rendering may give out is far less
+STEPS: Final = 200_000  # values that one comparison may look at
 INT: Final = 2**31
 LONG: Final = 2**63
 
@@ -20,9 +21,17 @@ LONG: Final = 2**63
 class JavaArray(JavaList):
     """What `split` gives: it acts as a list, but its print is its type."""
 
+    __slots__ = ()
+
 
 class JavaView(JavaList):
-    """What `keySet`, `entrySet` and `values` give: no place in it has a number."""
+    """What `keySet`, `entrySet` and `values` of a map give: no place in it has a number."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, items: Iterable[Any], *, source: dict[Any, Any]) -> None:
+        super().__init__(items)
+        self.source = source
 
 
 class ContextMap(dict[str, Any]):
@@ -113,51 +122,78 @@ class Printed:
 
 
 def show(value: Any) -> str:
-    """A value as Java prints it."""
+    """A value as Java prints it. Raises: JavaException, if that is more than anybody can use."""
     kind = type(value)
     if kind is str:
         return str(value)
-    if kind is bool:
-        return "true" if value else "false"
     if kind is int or kind is float or kind is Decimal:
         return print_number(value)
-    if kind is list:
-        return dump(value)
-    if kind is dict or kind is HeaderMap:
-        return "{" + ", ".join([f"{_inner(k)}={_inner(v)}" for k, v in value.items()]) + "}"
-    return _show_other(value)
+    if kind is bool:
+        return "true" if value else "false"
+    return _Printer().whole(value)
 
 
-def _show_other(value: Any) -> str:
-    if isinstance(value, ContextMap):
-        return ""
-    if isinstance(value, JavaArray):
-        return "[Ljava.lang.String;"
-    if isinstance(value, JavaList):
-        if any(each is value for each in value):
-            return "[" + ", ".join(_of_itself(each, value) for each in value) + "]"
-        return "[" + ", ".join([_inner(each) for each in value]) + "]"
-    if isinstance(value, Entry):
-        return f"{_inner(value.key)}={_inner(value.value)}"
-    if isinstance(value, JavaClass):
-        return f"class {value.name}"
-    if isinstance(value, Printed):
-        return value.text() or ""
+class _Printer:
+    """Prints containers, which may hold each other many times over, within a bound."""
+
+    def __init__(self) -> None:
+        self._room = TEXT_LIMIT
+
+    def whole(self, value: Any) -> str:
+        if value is None:
+            return ""
+        return self._of(value)
+
+    def _of(self, value: Any) -> str:
+        if type(value) is str:
+            text = value
+        elif type(value) is list:
+            text = _json(value)
+        elif isinstance(value, dict):
+            text = self._map(value)
+        elif isinstance(value, JavaArray):
+            text = "[Ljava.lang.String;"
+        elif isinstance(value, JavaList):
+            return "[" + ", ".join([self._inner(each, value) for each in value]) + "]"
+        elif isinstance(value, Entry):
+            return f"{self._inner(value.key)}={self._inner(value.value)}"
+        else:
+            text = _scalar(value)
+        self._room -= len(text)
+        if self._room < 0:
+            raise JavaException(f"a value prints more than {TEXT_LIMIT} letters")
+        return text
+
+    def _map(self, value: dict[Any, Any]) -> str:
+        if isinstance(value, ContextMap):
+            return ""
+        pairs = [f"{self._inner(k)}={self._inner(v, value)}" for k, v in value.items()]
+        return "{" + ", ".join(pairs) + "}"
+
+    def _inner(self, value: Any, holder: Any = ()) -> str:
+        if value is holder:
+            return "(this Map)" if isinstance(holder, dict) else "(this Collection)"
+        self._room -= 1
+        return "null" if value is None else self._of(value)
+
+
+def _json(value: list[Any]) -> str:
+    try:
+        return dump(value, slashes=True, limit=TEXT_LIMIT)
+    except TooMuchText as exc:
+        raise JavaException(f"a value is {exc}") from exc
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float | int | Decimal):
         return print_number(value)
     if isinstance(value, str):
         return str(value)
-    return "" if value is None else type(value).__name__
-
-
-def _of_itself(value: Any, holder: Any) -> str:
-    return "(this Collection)" if value is holder else _inner(value)
-
-
-def _inner(value: Any) -> str:
-    if type(value) is str:
-        return value
-    return "null" if value is None else show(value)
+    if isinstance(value, JavaClass):
+        return f"class {value.name}"
+    return (value.text() or "") if isinstance(value, Printed) else type(value).__name__
 
 
 def is_number(value: object) -> bool:
@@ -200,36 +236,48 @@ _CLASSES: Final = (
 
 def same(left: Any, right: Any) -> bool:
     """Java's `left.equals(right)`."""
-    if left is right:
-        return True
-    if isinstance(left, list):
-        return _same_lists(left, right)
-    if isinstance(left, dict):
-        return _same_maps(left, right)
-    if is_number(left):
-        return class_name(left) == class_name(right) and str(left) == str(right)
-    if isinstance(left, Entry):
-        pair = isinstance(right, Entry)
-        return pair and same(left.key, right.key) and same(left.value, right.value)
-    if isinstance(left, JavaClass):
-        return isinstance(right, JavaClass) and left.name == right.name
-    return type(left) is type(right) and isinstance(left, str | bool) and bool(left == right)
+    return Comparison().same(left, right)
 
 
-def _same_lists(left: list[Any], right: Any) -> bool:
-    if not isinstance(right, list) or len(left) != len(right):
-        return False
-    if isinstance(left, JavaArray) or isinstance(left, JavaView) != isinstance(right, JavaView):
-        return False
-    if isinstance(left, JavaView):
-        return all(any(same(one, other) for other in right) for one in left)
-    return all(map(same, left, right))
+class Comparison:
+    """Compares containers, which may hold each other many times over, within a bound."""
 
+    def __init__(self) -> None:
+        self._steps = 0
 
-def _same_maps(left: dict[Any, Any], right: Any) -> bool:
-    if not isinstance(right, dict) or len(left) != len(right):
-        return False
-    return all(key in right and same(value, right[key]) for key, value in left.items())
+    def same(self, left: Any, right: Any) -> bool:
+        """Java's `left.equals(right)`. Raises: JavaException."""
+        self._steps += 1
+        if self._steps > STEPS:
+            raise JavaException(f"a comparison of more than {STEPS} values")
+        if left is right:
+            return True
+        if isinstance(left, list):
+            return self._lists(left, right)
+        if isinstance(left, dict):
+            return self._maps(left, right)
+        if is_number(left):
+            return class_name(left) == class_name(right) and str(left) == str(right)
+        if isinstance(left, Entry):
+            pair = isinstance(right, Entry)
+            return pair and self.same(left.key, right.key) and self.same(left.value, right.value)
+        if isinstance(left, JavaClass):
+            return isinstance(right, JavaClass) and left.name == right.name
+        return type(left) is type(right) and isinstance(left, str | bool) and bool(left == right)
+
+    def _lists(self, left: list[Any], right: Any) -> bool:
+        if not isinstance(right, list) or len(left) != len(right):
+            return False
+        if isinstance(left, JavaArray) or isinstance(left, JavaView) != isinstance(right, JavaView):
+            return False
+        if isinstance(left, JavaView):
+            return all(any(self.same(one, other) for other in right) for one in left)
+        return all(map(self.same, left, right))
+
+    def _maps(self, left: dict[Any, Any], right: Any) -> bool:
+        if not isinstance(right, dict) or len(left) != len(right):
+            return False
+        return all(key in right and self.same(value, right[key]) for key, value in left.items())
 
 
 def equal(left: Any, right: Any) -> bool:
