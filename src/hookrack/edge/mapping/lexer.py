@@ -96,6 +96,7 @@ class Lexer:
             image += text
             self._act(rule.kind)
             if rule.mode == "token":
+                image = "." if rule.kind == "." else image  # what stands before it is lost
                 return Token(rule.kind, image, start, self._at, special)
             if rule.mode == "special":
                 self._at -= 1

@@ -157,6 +157,6 @@ RULES: Final = (
         mode="special",
     ),
     _rule("terminator", ".", states=(_S.WORD,), first=None, mode="special"),
-    _rule("text", r"\$\\?!?\[", states=(_S.DEFAULT, _S.REFERENCE), first="$"),
+    _rule("text", r"\$(?:\\?!?\[|\.)", states=(_S.DEFAULT, _S.REFERENCE), first="$"),
 )
 BY_STATE: Final = {state: tuple(rule for rule in RULES if state in rule.states) for state in State}
