@@ -8,8 +8,8 @@ from hookrack.edge.mapping import arithmetic, members, syntax
 from hookrack.edge.mapping.containers import key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
-from hookrack.edge.mapping.objects import Input, Util, escape_javascript
-from hookrack.edge.mapping.running import _HEAVY, Emit, Run, Traced
+from hookrack.edge.mapping.objects import MEMBERS, Input, Loop, Util, escape_javascript
+from hookrack.edge.mapping.running import HEAVY, Emit, Run, Traced
 from hookrack.edge.mapping.syntax import Expression
 from hookrack.edge.mapping.values import equal, is_integer, show
 
@@ -162,6 +162,11 @@ class Values:
 
         return long
 
+    def is_plain(self, node: syntax.Reference) -> bool:
+        """Whether a reference is a root and one name, and nobody wants to see what it yields."""
+        is_name = len(node.steps) == 1 and isinstance(node.steps[0], syntax.Property)
+        return is_name and not self._is_traced and node.steps[0].name not in {"class", "Class"}
+
     def step(self, node: syntax.Step) -> Step:
         """One step of a reference."""
         if isinstance(node, syntax.Property):
@@ -213,17 +218,11 @@ def _is_range_end(value: Any) -> bool:
 
 
 def _truth(value: Value) -> Test:
-    return lambda run: value(run) not in _FALSE
+    def test(run: Run) -> bool:
+        found = value(run)
+        return found is not False and found is not None
 
-
-class _OnlyFalse:
-    """Holds `False` and nothing that equals it."""
-
-    def __contains__(self, value: object) -> bool:
-        return value is False or value is None
-
-
-_FALSE: Final = _OnlyFalse()
+    return test
 
 
 def _negation(test: Test) -> Test:
@@ -307,8 +306,14 @@ def _property(name: str) -> Step:
     if name in {"class", "Class"}:
         return lambda _, value: members.read(value, name)
 
+    of_loop = MEMBERS.get(name)
+
     def step(_: Run, value: Any) -> Any:
-        return value.get(name) if type(value) is dict else members.read(value, name)
+        if type(value) is dict:
+            return value.get(name)
+        if of_loop is not None and type(value) is Loop:
+            return of_loop(value)
+        return members.read(value, name)
 
     return step
 
@@ -366,8 +371,8 @@ _ON_INPUT: Final[dict[str, Callable[[Input, str], Any]]] = {
 def _weighed(run: Run, value: Any, result: Any, *, place: Place) -> Any:
     """The result of a call: a string that grew is counted, hard work is followed by a look."""
     if type(result) is str:
-        if len(result) > _HEAVY and (type(value) is not str or len(result) > len(value)):
+        if len(result) > HEAVY and (type(value) is not str or len(result) > len(value)):
             return run.made(result, place)
-    elif isinstance(value, _SIZED) and len(value) > _HEAVY:
+    elif isinstance(value, _SIZED) and len(value) > HEAVY:
         run.look_at_clock(place)
     return result

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
@@ -191,7 +191,7 @@ class Loop(Printed):
 
     def member(self, name: str) -> Any:
         """`$foreach.name`."""
-        read = _MEMBERS.get(name[:1].lower() + name[1:])
+        read = MEMBERS.get(name[:1].lower() + name[1:])
         return read(self) if read is not None else self.extra.get(name)
 
 
@@ -201,7 +201,7 @@ def _topmost(loop: Loop) -> Loop:
     return loop
 
 
-_MEMBERS: Final = {
+MEMBERS: Final[dict[str, Callable[[Loop], Any]]] = {
     "index": lambda loop: loop.index,
     "count": lambda loop: loop.index + 1,
     "hasNext": lambda loop: loop.has_next,
@@ -232,16 +232,16 @@ UTIL: Final[Table] = table(
 )
 LOOP: Final[Table] = table(
     {
-        "getIndex()": _MEMBERS["index"],
-        "getCount()": _MEMBERS["count"],
-        "hasNext()": _MEMBERS["hasNext"],
-        "getHasNext()": _MEMBERS["hasNext"],
-        "isFirst()": _MEMBERS["first"],
-        "getFirst()": _MEMBERS["first"],
-        "isLast()": _MEMBERS["last"],
-        "getLast()": _MEMBERS["last"],
-        "getParent()": _MEMBERS["parent"],
-        "getTopmost()": _MEMBERS["topmost"],
+        "getIndex()": MEMBERS["index"],
+        "getCount()": MEMBERS["count"],
+        "hasNext()": MEMBERS["hasNext"],
+        "getHasNext()": MEMBERS["hasNext"],
+        "isFirst()": MEMBERS["first"],
+        "getFirst()": MEMBERS["first"],
+        "isLast()": MEMBERS["last"],
+        "getLast()": MEMBERS["last"],
+        "getParent()": MEMBERS["parent"],
+        "getTopmost()": MEMBERS["topmost"],
         "get(O)": lambda loop, key: loop.extra.get(key) if isinstance(key, str) else None,
     },
     OBJECT,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hookrack.edge.mapping import members, syntax
 from hookrack.edge.mapping.containers import ModifiedFault
-from hookrack.edge.mapping.evaluating import Step, Test, Value, Values
+from hookrack.edge.mapping.evaluating import Test, Value, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import Loop
@@ -29,18 +29,25 @@ class _Statements:
 
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        emits = [self._node(each) for each in block.nodes]
+        parts = [_static(each) or self._node(each) for each in block.nodes]
         weight = sum(map(_weight, block.nodes))
+        size = sum(len(each) for each in parts if isinstance(each, str))
         place = _place(block)
-        if not emits:
+        if not parts:
             return _nothing
 
         def emit(run: Run, out: list[str]) -> None:
             run.pause -= weight
             if run.pause < 0:
                 run.look(place)
-            for each in emits:
-                each(run, out)
+            run.room -= size
+            if run.room < 0:
+                raise run.full(place)
+            for each in parts:
+                if type(each) is str:
+                    out.append(each)
+                else:
+                    each(run, out)
 
         return emit
 
@@ -70,6 +77,8 @@ class _Statements:
         before = node.escape + node.prefix
         literal = "" if node.is_quiet else node.literal
         plain = _printed(value, literal, place=node.place)
+        if self._values.is_plain(node):
+            plain = _printed_property(node, plain)
         if not before:
             return plain
         text = _text(before)
@@ -102,7 +111,7 @@ class _Statements:
 
             def assign(run: Run, _: list[str]) -> None:
                 new = value(run)
-                if new is not None:
+                if new is not None and root not in run.nulls:
                     run.scope[root] = new
 
             return assign
@@ -138,6 +147,11 @@ class _Statements:
             return _nothing
         items, body = self._values.value(node.items), self.block(node.body)
         return _foreach(node.name, items, body, place=node.place, roots=self._values.roots)
+
+
+def _static(node: Node) -> str | None:
+    """What a node always prints, if that is known."""
+    return node.text if isinstance(node, syntax.Text) else None
 
 
 def _nothing(_: Run, __: list[str]) -> None:
@@ -180,6 +194,31 @@ def _printed(value: Value, literal: str, *, place: Place) -> Emit:
                     text = show(text)
                 except JavaException as exc:
                     raise run.fault(exc, place) from exc
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
+
+    return emit
+
+
+def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
+    """`$root.name` of an object and a string in it, which is what most templates are made of."""
+    root, place = node.root, node.place
+    name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
+
+    def emit(run: Run, out: list[str]) -> None:
+        value = run.scope[root]
+        if type(value) is not dict:
+            slow(run, out)
+            return
+        text = value.get(name)
+        kind = type(text)
+        if kind is int:
+            text = str(text)
+        elif kind is not str:
+            slow(run, out)
+            return
         run.room -= len(text)
         if run.room < 0:
             raise run.full(place)
@@ -236,6 +275,7 @@ def _foreach(name: str, items: Value, body: Emit, *, place: Place, roots: set[st
         sized, sequence = _sequence(found)
         if sequence is None:
             return
+        nulls = run.nulls
         names = (name, *(each for each in (_COUNT, _HAS_NEXT) if each in roots))
         saved = [(each, run.scope[each]) for each in names]
         loop = Loop(run.scope[_FOREACH]) if _FOREACH in roots else None
@@ -247,6 +287,7 @@ def _foreach(name: str, items: Value, body: Emit, *, place: Place, roots: set[st
             if leaving.is_all:
                 raise
         finally:
+            run.nulls = nulls
             _restore(run, saved, loop)
 
     return emit
@@ -292,6 +333,7 @@ def _turns(
     scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
     size = len(sequence)
     at, most = 0, run.limits.turns
+    nulls = run.nulls
     while at < most and at != len(sequence):
         if len(sized) != size:
             exc = ModifiedFault("ConcurrentModificationException: changed while looped over")
@@ -309,7 +351,12 @@ def _turns(
         run.pause -= 1
         if run.pause < 0:
             run.look(turn.place)
-        body(run, out)
+        if scope[name] is None:
+            run.nulls = (*nulls, name)
+            body(run, out)
+            run.nulls = nulls
+        else:
+            body(run, out)
 
 
 def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
@@ -326,5 +373,3 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
     else:
         run.scope[_FOREACH] = loop.shadowed
 
-
-_ = Step

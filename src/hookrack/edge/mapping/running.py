@@ -13,7 +13,7 @@ STEPS: Final = 1_000_000
 TURNS: Final = 1_000
 CPU_NS: Final = 50_000_000
 _PAUSE: Final = 1_024  # steps between two looks at the clock
-_HEAVY: Final = 4_096  # letters or items from which one operation is followed by a look
+HEAVY: Final = 4_096  # letters or items from which one operation is followed by a look
 _TEXTS: Final = 64  # all strings of a rendering together, in outputs
 
 
@@ -121,7 +121,7 @@ _MADE: Final[dict[str, Callable[[Scope], Any]]] = {
 class Run:
     """The state of one rendering."""
 
-    __slots__ = ("_spent", "_started", "limits", "pause", "room", "scope", "texts", "trace")
+    __slots__ = ("_spent", "_started", "limits", "nulls", "pause", "room", "scope", "texts", "trace")
 
     def __init__(self, request: MappingRequest, limits: Limits, *, trace: Trace | None) -> None:
         self.limits = limits
@@ -132,6 +132,7 @@ class Run:
         self._spent = self.pause
         self._started = limits.clock() if limits.clock is not None else 0
         self.trace = trace
+        self.nulls: tuple[str, ...] = ()  # loop variables that stay null for this turn
 
     def look(self, place: Place) -> None:
         """The steps till now are used up: are there more, and is there time?"""
@@ -161,7 +162,7 @@ class Run:
         if self.texts < 0:
             total = self.limits.output * _TEXTS
             raise MappingFault(f"strings of more than {total} letters in all", place)
-        if size > _HEAVY:
+        if size > HEAVY:
             self.look_at_clock(place)
         return text
 

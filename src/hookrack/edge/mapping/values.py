@@ -126,8 +126,11 @@ def show(value: Any) -> str:
     kind = type(value)
     if kind is str:
         return str(value)
-    if kind is int or kind is float or kind is Decimal:
-        return print_number(value)
+    if kind is int:
+        return str(value)
+    if kind is float or kind is Decimal:
+        # Between these Java and Python write a double alike.
+        return repr(value) if kind is float and 1e-3 <= value < 1e7 else print_number(value)
     if kind is bool:
         return "true" if value else "false"
     return _Printer().whole(value)
