@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
+from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.signatures import Table, table
 from hookrack.edge.mapping.texts import OBJECT
 from hookrack.edge.mapping.values import (
+    Comparison,
     Cursor,
     Entry,
     HeaderMap,
-    JavaList,
     JavaView,
-    Comparison,
     same,
 )
 

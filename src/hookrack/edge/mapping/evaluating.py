@@ -164,8 +164,10 @@ class Values:
 
     def is_plain(self, node: syntax.Reference) -> bool:
         """Whether a reference is a root and one name, and nobody wants to see what it yields."""
-        is_name = len(node.steps) == 1 and isinstance(node.steps[0], syntax.Property)
-        return is_name and not self._is_traced and node.steps[0].name not in {"class", "Class"}
+        if self._is_traced or len(node.steps) != 1:
+            return False
+        step = node.steps[0]
+        return isinstance(step, syntax.Property) and step.name not in {"class", "Class"}
 
     def step(self, node: syntax.Step) -> Step:
         """One step of a reference."""

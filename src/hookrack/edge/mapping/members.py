@@ -1,5 +1,6 @@
 """What a reference does with a value: read a property, call a method, index it, set into it."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ def read(value: Any, name: str) -> Any:
     return value.member(name) if type(value) is Loop else None
 
 
-_GETTERS: Final = {
+_GETTERS: Final[dict[tuple[type, str], Callable[[Any], Any]]] = {
     (str, "empty"): lambda value: not value,
     (str, "blank"): lambda value: not value.strip(),
     (list, "empty"): lambda value: not value,

@@ -105,7 +105,11 @@ class Util(Printed):
 
 _UNSAFE: Final = re.compile(r"[^ !#-&(-.0-\[\]-\x7f]")
 _SHORT: Final = {
-    **{"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"},
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\f": "\\f",
+    "\r": "\\r",
     **{letter: "\\" + letter for letter in "\"'/\\"},
 }
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")

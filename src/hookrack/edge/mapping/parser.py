@@ -99,7 +99,7 @@ class _Parser:
     def _if(self) -> Node:
         tokens = self._tokens
         place = tokens.place(tokens.peek())
-        branches = []
+        branches: list[tuple[Expression, Block]] = []
         while tokens.accept("#elseif" if branches else "#if"):
             branches.append((self._test(), self._inner()))
         otherwise = self._inner() if tokens.accept("#else") else None
@@ -202,7 +202,7 @@ class _Parser:
         tokens = self._tokens
         start = tokens.last.end
         body = self._inner()
-        end = tokens.last.end if tokens.last.end > start else start
+        end = max(start, tokens.last.end)
         self._end(place, f"#{name}")
         if name == "macro":
             return []
@@ -245,7 +245,7 @@ def _variable(value: Expression, place: Place) -> str:
 
 
 def _escaped(image: str) -> str:
-    """`\\#word` as it prints: without the backslash if the word is one of ours."""
+    r"""`\\#word` as it prints: without the backslash if the word is one of ours."""
     last = image.rindex("\\")
     word = image[last + 1 :]
     name = word[1:].removeprefix("{").removesuffix("}")

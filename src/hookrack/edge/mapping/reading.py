@@ -352,7 +352,7 @@ def _grouped(parts: list[tuple[str, Expression, str, Place]]) -> Expression:
 def _chain(
     run: list[tuple[str, Expression, str, Place]],
 ) -> tuple[str, Expression, str, Place]:
-    operator, first, literal, place = run[0]
+    operator, first, _literal, place = run[0]
     if len(run) == 1:
         return run[0]
     last = run[-1]

@@ -44,7 +44,7 @@ class _Statements:
             if run.room < 0:
                 raise run.full(place)
             for each in parts:
-                if type(each) is str:
+                if isinstance(each, str):
                     out.append(each)
                 else:
                     each(run, out)
@@ -212,7 +212,7 @@ def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
         if type(value) is not dict:
             slow(run, out)
             return
-        text = value.get(name)
+        text: Any = value.get(name)
         kind = type(text)
         if kind is int:
             text = str(text)
@@ -327,9 +327,7 @@ def _sequence(found: Any) -> tuple[Any, list[Any] | None]:
     return None, None
 
 
-def _turns(
-    run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn
-) -> None:
+def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn) -> None:
     scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
     size = len(sequence)
     at, most = 0, run.limits.turns
@@ -372,4 +370,3 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
         run.scope.pop(_FOREACH, None)
     else:
         run.scope[_FOREACH] = loop.shadowed
-
