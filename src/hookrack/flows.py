@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hookrack import mapping_fields
 from hookrack.edge.auth import DEFAULT_KEY_HEADER, Auth, Credential
-from hookrack.edge.dedupe import Dedupe
+from hookrack.edge.dedupe import NO_SOURCE, Dedupe
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
@@ -67,7 +67,7 @@ class Flow:
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
     mapping: FlowMapping | None = None
-    dedupe: Dedupe = Dedupe()
+    dedupe: Dedupe = NO_SOURCE
     responses: str = RESPONSES[0]
 
 
@@ -199,9 +199,7 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
     )
 
 
-def _keys(
-    flow: Fields, *, max_ttl: timedelta | None, may_lack: bool
-) -> tuple[WebhookKey, ...]:
+def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
     """The webhook keys; a flow without any needs a template, which can name them."""
     if may_lack and flow.values.get("keys", []) == []:
         return ()
@@ -232,7 +230,7 @@ def _key(flow: Fields, place: int, *, max_ttl: timedelta | None) -> WebhookKey:
 
 def _dedupe(flow: Fields) -> Dedupe:
     if "dedupe" not in flow.values:
-        return Dedupe()
+        return NO_SOURCE
     own = flow.mapping("dedupe")
     own.only("from", "window")
     window = own.duration("window") or DEDUPE_WINDOW
@@ -358,7 +356,7 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["model"] = flow.model.document
     if flow.mapping is not None:
         document |= mapping_fields.mapping_document(flow.mapping)
-    if flow.dedupe != Dedupe():
+    if flow.dedupe != NO_SOURCE:
         document["dedupe"] = {"window": seconds(flow.dedupe.window)}
         if flow.dedupe.source is not None:
             document["dedupe"]["from"] = flow.dedupe.source

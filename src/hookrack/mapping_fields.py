@@ -1,4 +1,4 @@
-"""The mapping step of a flow, as flow files and the API write it: templates, passthrough, variables.
+"""The mapping step of a flow as flow files and the API write it.
 
 In a file a template is a path or `{inline: text}`; what the API brings is the text itself or the
 same `{inline: text}`. Templates are parsed here, once: a fault names line and column.
@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hookrack.edge.mapping import TEMPLATE_BYTES, Template, TemplateInvalid, compile_template
-from hookrack.edge.mapping.step import DEFAULT_TYPE, PASSTHROUGHS, FlowMapping
+from hookrack.edge.mapping import Template, TemplateInvalid, compile_template
+from hookrack.edge.mapping.select import DEFAULT, Passthrough
+from hookrack.edge.mapping.step import FlowMapping
+from hookrack.edge.mapping.template import TEMPLATE_BYTES
 from hookrack.fields import Fields
 
 FIELDS: Final = ("templates", "passthrough", "stageVariables")
@@ -17,6 +19,7 @@ TEMPLATES_PER_FLOW: Final = 32
 STAGE_VARIABLES: Final = 100  # as many, and as long, as API Gateway allows
 STAGE_VARIABLE_CHARS: Final = 512
 
+_PASSTHROUGHS: Final = tuple(each.value for each in Passthrough)
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 
@@ -25,13 +28,13 @@ def read_mapping(flow: Fields) -> FlowMapping | None:
     """The mapping step of a flow; None where it has none. Raises: ConfigError."""
     if not any(name in flow.values for name in FIELDS):
         return None
-    passthrough = flow.choice("passthrough", PASSTHROUGHS)
+    passthrough = Passthrough(flow.choice("passthrough", _PASSTHROUGHS))
     return FlowMapping(_templates(flow), passthrough, _stage_variables(flow))
 
 
 def mapping_document(mapping: FlowMapping) -> dict[str, Any]:
     """The fields that `read_mapping` takes."""
-    document: dict[str, Any] = {"passthrough": mapping.passthrough}
+    document: dict[str, Any] = {"passthrough": mapping.passthrough.value}
     if mapping.templates:
         document["templates"] = {
             media_type: {"inline": template.source}
@@ -48,10 +51,10 @@ def _templates(flow: Fields) -> dict[str, Template]:
     own = flow.mapping("templates")
     if len(own.values) > TEMPLATES_PER_FLOW:
         flow.refuse("templates", f"are more than {TEMPLATES_PER_FLOW}", "Drop some.")
-    mend = f"Write for example application/json, or {DEFAULT_TYPE} for every other type."
+    mend = f"Write for example application/json, or {DEFAULT} for every other type."
     found = {
         name.lower(): _template(own, name)
-        for name in own.names(lambda name: name == DEFAULT_TYPE or _is_media_type(name), mend)
+        for name in own.names(lambda name: name == DEFAULT or _is_media_type(name), mend)
     }
     if len(found) < len(own.values):
         flow.refuse("templates", "name a media type twice", "Case makes no difference; drop one.")

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Final
 
 from hookrack.edge.auth import check_credential, no_header
-from hookrack.edge.mapping import Template
+from hookrack.edge.mapping import DEFAULT_LIMITS, Limits, Template
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.entries import DirectSet, Found, Life, Page, Written
@@ -75,18 +75,22 @@ def admit(
     return found
 
 
-async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
+async def accept(
+    request: Request, flow: Flow, *, queue: Queue, limits: Limits = DEFAULT_LIMITS
+) -> str:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
+    `limits` are those of a template.
     Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`,
     `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
     """
-    event = check_and_map(request, flow, event_id=new_event_id(request.received_at))
+    event_id = new_event_id(request.received_at)
+    event = check_and_map(request, flow, event_id=event_id, limits=limits)
     await queue.send(event.account, encode_envelope(event))
     return event.id
 
 
-def check_and_map(request: Request, flow: Flow, *, event_id: str) -> Event:
+def check_and_map(request: Request, flow: Flow, *, event_id: str, limits: Limits) -> Event:
     """What `accept` sends: the body as it is, or what the flow's template makes of it."""
     mapping = flow.mapping
     template = None if mapping is None else _choose(mapping, request.content_type)
@@ -105,7 +109,7 @@ def check_and_map(request: Request, flow: Flow, *, event_id: str) -> Event:
         )
     if flow.model is not None and is_json_type(request.content_type):
         _check_body(request.content_type, request.body or b"{}", model=flow.model)
-    event = mapping.apply(template, request, event_id=event_id)
+    event = mapping.apply(template, request, event_id=event_id, limits=limits)
     if event.dedupe_id is None:
         event = replace(event, dedupe_id=flow.dedupe.find(request))
     if not (event.keys or flow.keys):

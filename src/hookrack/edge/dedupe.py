@@ -52,6 +52,9 @@ class Dedupe:
         return shortened(found) if found else None
 
 
+NO_SOURCE: Final = Dedupe()
+
+
 def shortened(found: str) -> str:
     """An id as it is; of one too long to keep, a digest that stands for it."""
     if len(found) <= DEDUPE_ID_CHARS:

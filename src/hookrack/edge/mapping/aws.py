@@ -6,9 +6,11 @@ in escaped as JSON strings; the envelope is captured the same way and leaves for
 quote in the data can't break out of the JSON, and an ampersand can't add a parameter for SQS.
 """
 
+from dataclasses import fields, is_dataclass
 from typing import Final
 
 from hookrack.edge.mapping import Template, TemplateInvalid, compile_template
+from hookrack.edge.mapping.syntax import Leave, Text
 
 _PREFIX: Final = "hookrack"  # of the variables that are ours
 
@@ -54,7 +56,7 @@ _SEND: Final = (
 )
 
 
-class NotDirect(ValueError):
+class NotDirect(ValueError):  # noqa: N818 - named for what is the case
     """A template that API Gateway can't run as part of a larger one, with the reason."""
 
 
@@ -66,20 +68,34 @@ def sqs_template(template: Template, *, account: str, flow: str) -> str:
     Raises: NotDirect.
     """
     source = template.source
-    if template.uses_stop:
+    if _has_stop(template.tree):
         raise NotDirect("#stop would end the whole template, and nothing would be sent")
     if f"${_PREFIX}" in source.replace("!", "").replace("{", ""):
         raise NotDirect(f"its variables may not begin with {_PREFIX}")
-    if template.ends_in_comment:
+    if _ends_in_comment(source):
         source += "\n"  # which the comment takes with it
-    written = (
-        _CAPTURE % source
-        + _RENDER
-        + _ENVELOPE % (account, flow)
-        + _SEND % account
-    )
+    written = _CAPTURE % source + _RENDER + _ENVELOPE % (account, flow) + _SEND % account
     try:
         compile_template(written, name=f"{account}/{flow} for API Gateway")
     except TemplateInvalid as exc:
         raise NotDirect(f"it can't stand inside another template: {exc}") from exc
     return written
+
+
+def _has_stop(node: object) -> bool:
+    """Whether there is a `#stop` anywhere in a tree."""
+    if isinstance(node, Leave):
+        return node.is_all
+    if isinstance(node, tuple | list):
+        return any(_has_stop(each) for each in node)
+    if is_dataclass(node):
+        return any(_has_stop(getattr(node, each.name)) for each in fields(node))
+    return False
+
+
+def _ends_in_comment(source: str) -> bool:
+    """Whether what is put behind a template would belong to a comment of its last line."""
+    mark = " mark"
+    nodes = compile_template(source + mark).tree.nodes
+    last = nodes[-1] if nodes else None
+    return not (isinstance(last, Text) and last.text.endswith(mark))

@@ -8,23 +8,16 @@ The shape is that of a case file and of `POST /v1/template/render`:
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from hookrack.edge.mapping import (
-    MappingFault,
-    MappingRequest,
-    Rendering,
-    Template,
-    TemplateInvalid,
-    Trace,
-    compile_template,
-)
+from hookrack.edge.mapping import Limits, MappingRequest
+from hookrack.edge.mapping.trial import Trial, try_template
 
 _EXPECTATIONS: Final = ("expected", "expectedJson", "expectedError")
 
 
-class CaseInvalid(ValueError):
+class CaseInvalid(ValueError):  # noqa: N818 - named for what is the case
     """A case that can't be run, with the reason."""
 
 
@@ -35,16 +28,7 @@ class Case:
     name: str
     source: str
     request: MappingRequest
-    expectation: tuple[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of it: a rendering, or the words of the fault; and what each reference yielded."""
-
-    rendering: Rendering | None
-    fault: TemplateInvalid | MappingFault | None
-    trace: Trace = field(default_factory=Trace)
+    expectation: tuple[str, Any]
 
 
 def read_request(document: Mapping[str, Any]) -> MappingRequest:
@@ -85,27 +69,17 @@ def read_case(document: object, *, files: Mapping[str, str], place: str) -> Case
     return Case(name, source, read_request(document), (given[0], document[given[0]]))
 
 
-def try_template(source: str, request: MappingRequest, *, name: str = "template") -> Tried:
-    """Compile and render; nothing is raised for what a template or body gets wrong."""
-    trace = Trace()
-    try:
-        template: Template = compile_template(source, name=name)
-        return Tried(template.render(request, trace=trace), None, trace)
-    except (TemplateInvalid, MappingFault) as exc:
-        return Tried(None, exc, trace)
-
-
-def judge(case: Case) -> dict[str, Any]:
+def judge(case: Case, *, limits: Limits) -> dict[str, Any]:
     """The outcome of a case as a row: name, outcome, and where it failed expected and actual."""
-    tried = try_template(case.source, case.request, name=case.name)
-    kind, expected = case.expectation or ("expected", "")
+    tried = try_template(case.source, case.request, name=case.name, limits=limits)
+    kind, expected = case.expectation
     actual = tried.rendering.text if tried.rendering else f"error: {tried.fault}"
     if _holds(kind, expected, tried):
         return {"name": case.name, "outcome": "passed"}
     return {"name": case.name, "outcome": "failed", "expected": expected, "actual": actual}
 
 
-def _holds(kind: str, expected: Any, tried: Tried) -> bool:  # noqa: ANN401 - JSON
+def _holds(kind: str, expected: Any, tried: Trial) -> bool:
     if kind == "expectedError":
         if tried.fault is None:
             return expected is False

@@ -6,18 +6,16 @@ What API Gateway doesn't have stands here too: the variables `$webhookKeys`, `$t
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from hookrack.edge.mapping import (
-    MappingFault,
-    MappingRequest,
-    Rendering,
-    Template,
-)
+from hookrack.edge.mapping import Limits, MappingFault, MappingRequest, Rendering, Template
+from hookrack.edge.mapping.select import Passthrough, Transform, Unsupported, select
+from hookrack.edge.mapping.values import show
 from hookrack.errors import Code, Rejected
 from hookrack.jsontext import find_json_fault
 from hookrack.model import (
@@ -30,18 +28,16 @@ from hookrack.model import (
     own_ttl,
 )
 
-DEFAULT_TYPE: Final = "$default"
-PASSTHROUGHS: Final = ("when_no_match", "when_no_templates", "never")
 STAGE: Final = "local"
-_SECONDS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_SECONDS: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowMapping:
-    """The templates of a flow by media type (lower case, or `$default`), and what goes with them."""
+    """The templates of a flow by media type (lower case, or `$default`), and what they need."""
 
     templates: Mapping[str, Template]
-    passthrough: str = PASSTHROUGHS[0]
+    passthrough: Passthrough = Passthrough.WHEN_NO_MATCH
     stage_variables: Mapping[str, str] = field(default_factory=dict)
 
     def choose(self, content_type: str) -> Template | None:
@@ -49,24 +45,20 @@ class FlowMapping:
 
         Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`).
         """
-        media_type = content_type.partition(";")[0].strip().lower()
-        found = self.templates.get(media_type) or self.templates.get(DEFAULT_TYPE)
-        if found is not None:
-            return found
-        refuses = self.passthrough == "never" or (
-            self.passthrough == "when_no_templates" and self.templates
-        )
-        if refuses:
+        found = select(self.templates, content_type, passthrough=self.passthrough)
+        if isinstance(found, Unsupported):
             detail = "No template of this flow is for the content type."
             raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
-        return None
+        return found.template if isinstance(found, Transform) else None
 
-    def apply(self, template: Template, request: Request, *, event_id: str) -> Event:
+    def apply(
+        self, template: Template, request: Request, *, event_id: str, limits: Limits
+    ) -> Event:
         """The event that a template makes of a request.
 
         Raises: Rejected (`MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`).
         """
-        rendering = _render(template, self._seen(request, event_id))
+        rendering = _render(template, self._seen(request, event_id), limits)
         data = rendering.text.encode(errors="surrogatepass")
         if fault := find_json_fault(data):
             raise _failed(template, f"its output is not JSON: {fault}")
@@ -88,18 +80,41 @@ class FlowMapping:
         except UnicodeDecodeError as exc:
             detail = "The body is not UTF-8, which a template can't read."
             raise Rejected(Code.MAPPING_FAILED, detail) from exc
-        headers = _multi((str(k, "latin-1"), str(v, "latin-1")) for k, v in request.headers)
+        headers = _Late(lambda: _headers(request))
         return MappingRequest(
             body=body,
             headers=headers,
-            query=_multi(parse_qsl(request.query, keep_blank_values=True)),
-            path={},
-            context=_context(request, headers, event_id),
+            query=_Late(lambda: _multi(parse_qsl(request.query, keep_blank_values=True))),
+            context=_Late(lambda: _context(request, headers, event_id)),
             stage_variables=self.stage_variables,
         )
 
 
-def _multi(pairs: Any) -> dict[str, str | list[str]]:  # noqa: ANN401 - an iterable of pairs
+class _Late(Mapping[str, Any]):
+    """A mapping that is made when a template first looks into it."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Mapping[str, Any]:
+        return self._make()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+def _headers(request: Request) -> dict[str, str | list[str]]:
+    return _multi((str(name, "latin-1"), str(value, "latin-1")) for name, value in request.headers)
+
+
+def _multi(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
     """Names with their value, or the list of them where there are several."""
     found: dict[str, str | list[str]] = {}
     for name, value in pairs:
@@ -113,9 +128,7 @@ def _multi(pairs: Any) -> dict[str, str | list[str]]:  # noqa: ANN401 - an itera
     return found
 
 
-def _context(
-    request: Request, headers: Mapping[str, str | list[str]], event_id: str
-) -> dict[str, Any]:
+def _context(request: Request, headers: Mapping[str, Any], event_id: str) -> dict[str, Any]:
     """What stands in `$context` of a request that came in here; names are API Gateway's."""
     at = dt.datetime.fromtimestamp(request.received_at / 1000, dt.UTC)
     path = f"/in/{request.account}/{request.flow}"
@@ -139,9 +152,9 @@ def _context(
     }
 
 
-def _render(template: Template, request: MappingRequest) -> Rendering:
+def _render(template: Template, request: MappingRequest, limits: Limits) -> Rendering:
     try:
-        return template.render(request)
+        return template.render(request, limits=limits)
     except MappingFault as exc:
         raise _failed(template, str(exc)) from exc
 
@@ -150,35 +163,34 @@ def _failed(template: Template, why: str) -> Rejected:
     return Rejected(Code.MAPPING_FAILED, f"The template {template.name} failed: {why}.")
 
 
-def _keys(given: Any) -> tuple[str, ...] | None:  # noqa: ANN401 - whatever a template set
-    """The webhook keys that a template names instead of the flow's; each once."""
-    if given is None:
+def _keys(given: Any) -> tuple[str, ...] | None:
+    """The webhook keys that a template names instead of the flow's, as they print; each once."""
+    if given is None or given == "":
         return None
-    if not isinstance(given, list) or not 1 <= len(given) <= KEYS_PER_EVENT:
+    listed = list(given.values()) if isinstance(given, dict) else given
+    if not isinstance(listed, list) or not 1 <= len(listed) <= KEYS_PER_EVENT:
         detail = f"$webhookKeys is no list of 1 to {KEYS_PER_EVENT} webhook keys."
         raise Rejected(Code.KEYS_INVALID, detail)
-    keys = tuple(dict.fromkeys(given if all(isinstance(key, str) for key in given) else ()))
-    if not keys or not all(is_webhook_key(key) for key in keys):
+    keys = tuple(dict.fromkeys("" if each is None else show(each) for each in listed))
+    if not all(is_webhook_key(key) for key in keys):
         raise Rejected(Code.KEYS_INVALID, "One of $webhookKeys is no webhook key.")
     return keys
 
 
-def _ttl(given: Any) -> timedelta | None:  # noqa: ANN401 - whatever a template set
+def _ttl(given: Any) -> timedelta | None:
     """The time to live that a template gives, in whole seconds; an empty one is none."""
-    if given is None or given == "":
+    text = "" if given is None else show(given)
+    if not text:
         return None
-    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
-    if not isinstance(text, str) or not _SECONDS.fullmatch(text) or int(text) == 0:
+    if not _SECONDS.fullmatch(text):
         raise Rejected(Code.TTL_INVALID, "$ttl is no whole number of seconds above 0.")
     return own_ttl(int(text))
 
 
-def _dedupe_id(given: Any) -> str | None:  # noqa: ANN401 - whatever a template set
+def _dedupe_id(given: Any) -> str | None:
     """The dedupe id that a template gives; an empty one is none."""
-    if given is None or given == "":
-        return None
-    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
-    if not isinstance(text, str) or len(text) > DEDUPE_ID_CHARS:
-        detail = f"$dedupeId is no text of at most {DEDUPE_ID_CHARS} characters."
+    text = "" if given is None else show(given)
+    if len(text) > DEDUPE_ID_CHARS:
+        detail = f"$dedupeId is longer than {DEDUPE_ID_CHARS} characters."
         raise Rejected(Code.MAPPING_FAILED, detail)
-    return text
+    return text or None

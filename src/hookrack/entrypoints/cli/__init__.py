@@ -15,6 +15,7 @@ from hookrack.entrypoints.cli.doctor import doctor
 from hookrack.entrypoints.cli.get import get
 from hookrack.entrypoints.cli.serve import serve
 from hookrack.entrypoints.cli.set import set_
+from hookrack.entrypoints.cli.template import template
 from hookrack.entrypoints.cli.token import token
 from hookrack.errors import CATALOGUE, CodedError, ConfigError, HookrackError
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-for _command in (serve, check, apply, export, get, set_, dead_letters, token, doctor):
+for _command in (serve, check, apply, export, get, set_, dead_letters, token, template, doctor):
     cli.add_command(_command)
 
 

@@ -2,26 +2,22 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from hookrack.edge.mapping.cases import (
-    CaseInvalid,
-    Tried,
-    judge,
-    read_case,
-    read_request,
-    try_template,
-)
-from hookrack.edge.mapping.explain import explain as explain_
+from hookrack.edge.mapping import Limits
+from hookrack.edge.mapping.cases import CaseInvalid, judge, read_case, read_request
+from hookrack.edge.mapping.trial import Trial, try_template
 from hookrack.entrypoints.cli.options import json_option
 from hookrack.entrypoints.cli.output import write
 from hookrack.errors import ConfigError
 
-CASES = "*.cases.json"
+CASES: Final = "*.cases.json"
+LIMITS: Final = Limits(clock=time.thread_time_ns)
 
 
 @click.group()
@@ -52,10 +48,10 @@ def _request_options(command: Callable[..., int]) -> Callable[..., int]:
 @template.command(epilog="Example: hookrack template render order.vtl --body order.json")
 @click.argument("file", type=click.Path(path_type=Path))
 @_request_options
-def render(*, file: Path, **request: Any) -> int:
+def render(*, file: Path, **request: Any) -> int:  # noqa: ANN401 - the options above
     """Print what a template makes of a request, to the byte; exit code 1 if it fails."""
     source = _read(file)
-    tried = try_template(source, read_request(_document(request)), name=str(file))
+    tried = _try(file, source, request)
     if tried.rendering is None:
         click.echo(_fault(tried, source), err=True)
         return 1
@@ -69,16 +65,15 @@ def render(*, file: Path, **request: Any) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 @_request_options
 @json_option
-def explain(*, file: Path, as_json: bool, **request: Any) -> int:
+def explain(*, file: Path, as_json: bool, **request: Any) -> int:  # noqa: ANN401 - the options above
     """Show a template's parsed tree, what each reference yielded, and traps it may hold."""
     source = _read(file)
-    document = _document(request)
-    found = explain_(source, read_request(document), name=str(file))
+    tried = _try(file, source, request)
     if as_json:
-        write(json.dumps(found.document()).encode() + b"\n")
+        write(json.dumps(tried.document()).encode() + b"\n")
     else:
-        write(found.text().encode(errors="replace"))
-    return 1 if found.tried.fault else 0
+        write("".join(f"{line}\n" for line in tried.lines()).encode(errors="replace"))
+    return 1 if tried.fault else 0
 
 
 @template.command(epilog="Example: hookrack template test templates/")
@@ -98,6 +93,14 @@ def test(*, folder: Path, as_json: bool) -> int:
             _show(row)
     click.echo(f"{len(rows) - failed} passed, {failed} failed", err=True)
     return 1 if failed else 0
+
+
+def _try(file: Path, source: str, options: dict[str, Any]) -> Trial:
+    try:
+        request = read_request(_document(options))
+    except CaseInvalid as exc:
+        raise click.UsageError(f"The request can't be used: {exc}.") from exc
+    return try_template(source, request, name=str(file), limits=LIMITS)
 
 
 def _run(file: Path) -> list[dict[str, Any]]:
@@ -120,7 +123,7 @@ def _run(file: Path) -> list[dict[str, Any]]:
         ]
     except CaseInvalid as exc:
         raise ConfigError(str(exc), where=str(file), mend="See the guide on mapping.") from exc
-    return [judge(case) for case in cases]
+    return [judge(case, limits=LIMITS) for case in cases]
 
 
 def _show(row: dict[str, Any]) -> None:
@@ -186,7 +189,7 @@ def _pairs(given: Sequence[str], mark: str) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def _fault(tried: Tried, source: str) -> str:
+def _fault(tried: Trial, source: str) -> str:
     """The fault with its place, the line it is in, and a caret below it."""
     fault = tried.fault
     if fault is None:

@@ -4,6 +4,7 @@ import time
 from functools import partial
 
 from hookrack.app import App
+from hookrack.edge.mapping import Limits
 from hookrack.entrypoints.http.exchange import JSON, Receive, Scope, Send, answer, header, read_body
 from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed
@@ -11,6 +12,8 @@ from hookrack.errors import Code, Rejected
 from hookrack.model import JSON_TYPE, Request
 from hookrack.pipeline import accept, admit
 from hookrack.telemetry import emit, log, metrics
+
+_LIMITS = Limits(clock=time.thread_time_ns)
 
 
 async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +36,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         query=str(scope["query_string"], "latin-1"),
         client="" if flow.mapping is None else client_address(scope, app.settings.trusted_proxies),
     )
-    event_id = await accept(request, flow, queue=app.queue)
+    event_id = await accept(request, flow, queue=app.queue, limits=_LIMITS)
     metrics.SENT.add(f"{account}/{flow_id}")
     raw_id = event_id.encode()
     headers = (JSON, (b"hookrack-event-id", raw_id))
