@@ -170,7 +170,7 @@ class ConfigError(HookrackError):
 
     def __str__(self) -> str:
         """Three parts in one line, as a terminal shows them."""
-        return f"{self.where}: {self.detail}. {self.mend}"
+        return f"{self.where}: {self.detail.rstrip('.')}. {self.mend}"
 
 
 class CodedError(HookrackError):

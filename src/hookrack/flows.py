@@ -119,7 +119,9 @@ def read_configuration(path: Path, *, environ: Mapping[str, str]) -> Configurati
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
         raise ConfigError(
-            f"can't be read: {reason}", where=str(path), mend="Name a flow file with --config."
+            f"can't be read: {reason}",
+            where=str(path),
+            mend="Name a flow file that is there, in UTF-8.",
         ) from exc
     return parse_configuration(text, name=str(path), environ=environ, folder=path.parent)
 

@@ -247,7 +247,7 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         text = str(value)
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text):
-            raise ValueError(f"{value!r} is not a whole number")
+            raise ValueError(f"{value!r} is not a whole number from {low} to {high}")
         if not low <= int(text) <= high:
             raise ValueError(f"{text} is not between {low} and {high}")
         return int(text)

@@ -10,7 +10,8 @@ from harness import Served
 from hookrack.entrypoints.http.api import describe_api
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-ADDRESSES: Final = sorted({*describe_api().openapi()["paths"], "/docs", "/openapi.json"})
+FIXED: Final = ("/livez", "/readyz", "/metrics", "/in/acme/github")
+ADDRESSES: Final = sorted({*describe_api().openapi()["paths"], "/docs", "/openapi.json", *FIXED})
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -33,3 +34,17 @@ async def test_an_address_with_a_slash_too_many_is_none(client: httpx.AsyncClien
     for path in ("/v1/accounts/", "/v1/tokens/", "/docs/"):
         answer = await client.get(path, headers={"Host": "elsewhere.example"})
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(("content_type", "status"), [(None, 200), ("application/json", 200),
+    ("application/x-www-form-urlencoded", 400), ("text/plain", 400)])  # fmt: skip
+async def test_json_is_sent_as_json(
+    client: httpx.AsyncClient, content_type: str | None, status: int
+) -> None:
+    """A body without a type is JSON; with another type, as curl's own, the header is named."""
+    headers = {"content-type": content_type} if content_type else {}
+    answer = await client.post("/v1/get", content=b'{"keys": ["a"]}', headers=headers)
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["code"] == "QUERY_INVALID"
+        assert "Content-Type: application/json" in answer.json()["detail"]

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -17,8 +17,14 @@ from hookrack.entrypoints.cli.serve import serve
 from hookrack.entrypoints.cli.set import set_
 from hookrack.entrypoints.cli.template import template
 from hookrack.entrypoints.cli.token import token
-from hookrack.errors import CATALOGUE, CodedError, ConfigError, HookrackError
+from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, HookrackError
 
+_MENDS: Final = {
+    Code.ACCOUNT_REQUIRED: "Name it with --account.",
+    Code.TOKEN_INVALID: "Set HOOKRACK_TOKEN to a token of that server.",
+    Code.STORE_UNAVAILABLE: "Try again; hookrack doctor says more.",
+    Code.NOT_FOUND: "The command list shows what there is.",
+}
 _BAD_USAGE, _NOT_FINE, _INTERRUPTED = 2, 1, 130
 
 
@@ -49,7 +55,7 @@ def main() -> NoReturn:
         click.echo(f"hookrack: {exc}", err=True)
         code = _BAD_USAGE
     except CodedError as exc:
-        click.echo(f"hookrack: {exc.code}: {exc.detail} {CATALOGUE[exc.code].mend}", err=True)
+        click.echo(f"hookrack: {exc.code}: {_told(exc)}", err=True)
         code = _NOT_FINE
     except HookrackError as exc:
         click.echo(f"hookrack: {exc}", err=True)
@@ -58,6 +64,13 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
         code = _NOT_FINE
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(exc: CodedError) -> str:
+    """What is wrong and its mend, each once, as one says it on a command line."""
+    row = CATALOGUE[exc.code]
+    detail = f"{row.title}." if exc.detail == row.mend else exc.detail
+    return f"{detail} {_MENDS.get(exc.code, row.mend)}"
 
 
 def _open_standard_streams() -> None:

@@ -18,12 +18,18 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, Rejected, Unavailable
+from hookrack.model import is_webhook_key
 from hookrack.server_file import announced
 from hookrack.settings import Settings, load_settings
 
 _TIMEOUT_SECONDS: Final = 30
 _TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a file's name
 
+_WRITTEN_AS: Final = {
+    "hookrack-account": "--account",
+    "hookrack-ttl": "--ttl",
+    "content-type": "--content-type",
+}
 _Answer = TypeVar("_Answer")
 
 
@@ -44,9 +50,11 @@ class Api:
     ) -> httpx.Response:
         """One call; statuses in `allow` are answers too.
 
-        Raises: Rejected or Unavailable with the server's code.
+        Raises: Rejected or Unavailable with the server's code; ConfigError for what can't be sent.
         """
         headers = self._headers | more.pop("headers", {})
+        for name, value in headers.items():
+            _check_header(_WRITTEN_AS.get(name, name), value)
         try:
             answer = await self._client.request(method, path, headers=headers, **more)
         except httpx.HTTPError as exc:
@@ -54,6 +62,21 @@ class Api:
         if answer.is_error and answer.status_code not in allow:
             raise _error(answer)
         return answer
+
+
+def _check_header(where: str, value: str) -> None:
+    """Refuse what no header can carry; the value can be a token. Raises: ConfigError."""
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(
+            "holds a letter beyond ASCII, or a line end", where=where, mend="Write it in ASCII."
+        )
+
+
+def key_path(key: str) -> str:
+    """The address of a webhook key. Raises: Rejected (`KEY_INVALID`); `..` would lead elsewhere."""
+    if not is_webhook_key(key):
+        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+    return f"/v1/keys/{key}"
 
 
 def with_api(
@@ -76,6 +99,7 @@ async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     url, trust = named or left.get("url"), _trust(left.get("certificate"))
     if url and (named or await _answers(url, trust)):
         token = _named_token() if named else _token(settings)
+        _check_header("HOOKRACK_TOKEN", token)
         headers = {b"authorization": f"Bearer {token}".encode()}
         async with httpx.AsyncClient(
             base_url=_checked(url),
@@ -106,12 +130,19 @@ async def _in_process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-def _checked(url: str) -> httpx.URL:
+def _checked(text: str) -> httpx.URL:
+    """The address of a server. Raises: ConfigError, without a password that may stand in it."""
+    where = "HOOKRACK_URL in the environment"
     try:
-        return httpx.URL(url)
+        url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        where = "HOOKRACK_URL in the environment"
         raise ConfigError("is no URL", where=where, mend="Write http://host:port.") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError("is no http or https URL", where=where, mend="Write http://host:port.")
+    if url.userinfo:
+        mend = "Write http://host:port, and put the token into HOOKRACK_TOKEN."
+        raise ConfigError("holds a name or password", where=where, mend=mend)
+    return url
 
 
 async def _answers(url: str, trust: ssl.SSLContext | bool) -> bool:

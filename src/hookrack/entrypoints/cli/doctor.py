@@ -57,8 +57,8 @@ def _examine(options: dict[str, Any]) -> Iterator[Finding]:
     except ConfigError as exc:
         yield Finding("configuration", f"{exc.where}: {exc.detail}", exc.mend)
         return
-    flows = len(list(file.flows())) if file else 0
-    yield Finding("configuration", f"{flows} flows in {settings.config}")
+    flows = f"{len(list(file.flows()))} flows in" if file else "there is no flow file"
+    yield Finding("configuration", f"{flows} {settings.config}")
     for check in _CHECKS:
         yield check(settings)
 
@@ -67,6 +67,8 @@ def _folder(settings: Settings) -> Finding:
     folder = settings.data_dir
     if not folder.exists():
         return Finding("data directory", f"{folder} is not there yet; the first start makes it")
+    if not folder.is_dir():
+        return Finding("data directory", f"{folder} is no folder", "Name another: --data-dir.")
     if mode := folder.stat().st_mode & 0o077:
         detail = f"{folder} is open to others (mode {folder.stat().st_mode & 0o777:o})"
         return Finding("data directory", detail, f"Run: chmod 700 {folder}" if mode else "")

@@ -22,7 +22,7 @@ from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
 from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.peer import client_address
-from hookrack.entrypoints.http.problems import problem
+from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
 from hookrack.telemetry import emit, log, metrics
@@ -88,7 +88,7 @@ class Front:
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
             return "/v1", self._rest
         if path in self._fixed:
-            return path, self._fixed[path]
+            return path, self._fixed[path] if method in ("GET", "HEAD") else _only_get
         return "other", _unknown
 
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,6 +166,10 @@ def _open_api(app: App) -> _Asgi:
 
 async def _unknown(_app: App, _scope: Scope, _receive: Receive, _send: Send) -> None:
     raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+
+async def _only_get(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await answer(send, *method_not_allowed("GET", "HEAD"))
 
 
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -44,8 +44,8 @@ def describe_api() -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        strict_content_type=False,  # none means JSON
         redirect_slashes=False,  # to what the Host header says
-        strict_content_type=False,
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
     for router in _ROUTERS:
@@ -102,13 +102,17 @@ async def _invalid(_: Request, exc: Exception) -> Response:
     return _answer(problem(Rejected(Code.CONFIG_INVALID, str(exc))))
 
 
-async def _unfit(_: Request, exc: Exception) -> Response:
+async def _unfit(request: Request, exc: Exception) -> Response:
     """A body or query of another shape than the route's."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for these
     found = [
         Violation("/" + "/".join(str(part) for part in each["loc"][1:]), str(each["msg"]))
         for each in exc.errors()
     ]
+    content_type = request.headers.get("content-type", "")
+    if "json" not in content_type and any(each["loc"] == ("body",) for each in exc.errors()):
+        detail = "The body is JSON: send it with Content-Type: application/json."
+        return _answer(problem(Rejected(Code.QUERY_INVALID, detail)))
     detail = f"{found[0].pointer or '/'}: {found[0].message}." if found else "See the reference."
     return _answer(problem(Rejected(Code.QUERY_INVALID, detail, violations=found)))
 
