@@ -337,7 +337,7 @@ def _call(name: str, arguments: list[Value], *, place: Place) -> Step:
     def step(run: Run, value: Any) -> Any:
         given = [each(run) for each in arguments]
         try:
-            result = members.call(value, name, given)
+            result = members.call(value, name, arguments=given)
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return _weighed(run, value, result, place=place)
@@ -358,7 +358,7 @@ def _call_with_one(name: str, argument: Value, *, place: Place) -> Step:
             elif on_util is not None and type(value) is Util:
                 result = on_util(value, given)
             else:
-                result = members.call(value, name, [given])
+                result = members.call(value, name, arguments=[given])
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return _weighed(run, value, result, place=place)

@@ -183,7 +183,7 @@ class Reader:
             return syntax.Property(name.image, place)
         tokens.take()
         tokens.enter()
-        arguments = []
+        arguments: list[Expression] = []
         while tokens.peek().kind != "call )" or arguments:
             tokens.accept("blank")
             arguments.append(self.value())

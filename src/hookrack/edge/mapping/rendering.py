@@ -142,9 +142,9 @@ class _Statements:
     def _put(self, last: syntax.Step) -> Callable[[Run, Any, Any], None]:
         if isinstance(last, syntax.Index):
             argument = self._values.value(last.argument)
-            return lambda run, holder, new: members.set_index(holder, argument(run), new)
+            return lambda run, holder, new: members.set_index(holder, argument(run), new=new)
         name = last.name
-        return lambda _, holder, new: members.set_property(holder, name, new)
+        return lambda _, holder, new: members.set_property(holder, name, new=new)
 
     def _foreach(self, node: syntax.Foreach) -> Emit:
         if node.items is None:
