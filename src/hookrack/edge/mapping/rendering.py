@@ -1,0 +1,375 @@
+"""Statements compiled to closures that add to the output."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hookrack.edge.mapping import members, syntax
+from hookrack.edge.mapping.containers import ModifiedFault
+from hookrack.edge.mapping.evaluating import Test, Value, Values
+from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
+from hookrack.edge.mapping.jsonwrite import JavaList
+from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
+from hookrack.edge.mapping.syntax import Block, Node
+from hookrack.edge.mapping.values import Cursor, JavaView, show
+
+_COUNT: Final = "velocityCount"
+_HAS_NEXT: Final = "velocityHasNext"
+_FOREACH: Final = "foreach"
+
+
+def compile_block(block: Block, *, is_traced: bool = False) -> Emit:
+    """A tree as one closure; a traced one writes down what its references yield."""
+    return _Statements(is_traced=is_traced).block(block)
+
+
+class _Statements:
+    def __init__(self, *, is_traced: bool) -> None:
+        self._values = Values(self.block, is_traced=is_traced)
+
+    def block(self, block: Block) -> Emit:
+        """Neighbouring nodes as one closure, which counts their steps at once."""
+        parts = [_static(each) or self._node(each) for each in block.nodes]
+        weight = sum(map(_weight, block.nodes))
+        size = sum(len(each) for each in parts if isinstance(each, str))
+        place = _place(block)
+        if not parts:
+            return _nothing
+
+        def emit(run: Run, out: list[str]) -> None:
+            run.pause -= weight
+            if run.pause < 0:
+                run.look(place)
+            run.room -= size
+            if run.room < 0:
+                raise run.full(place)
+            for each in parts:
+                if type(each) is str:
+                    out.append(each)
+                else:
+                    each(run, out)
+
+        return emit
+
+    def _node(self, node: Node) -> Emit:
+        if isinstance(node, syntax.Text):
+            return _text(node.text)
+        if isinstance(node, syntax.Reference):
+            return self._reference(node)
+        if isinstance(node, syntax.If):
+            return self._if(node)
+        if isinstance(node, syntax.Set):
+            return self._set(node)
+        if isinstance(node, syntax.Foreach):
+            return self._foreach(node)
+        if isinstance(node, syntax.Define):
+            return _define(node.name, self.block(node.body), place=node.place)
+        if isinstance(node, syntax.Leave):
+            return _leave(is_all=node.is_all)
+        return _forbidden(node)
+
+    def _reference(self, node: syntax.Reference) -> Emit:
+        if node.is_runt:
+            return _text(node.root)
+        value = self._values.reference(node)
+        if node.is_escaped:
+            return _escaped(value, node.escape + node.literal)
+        before = node.escape + node.prefix
+        literal = "" if node.is_quiet else node.literal
+        plain = _printed(value, literal, place=node.place)
+        if self._values.is_plain(node):
+            plain = _printed_property(node, plain)
+        if not before:
+            return plain
+        text = _text(before)
+
+        def emit(run: Run, out: list[str]) -> None:
+            text(run, out)
+            plain(run, out)
+
+        return emit
+
+    def _if(self, node: syntax.If) -> Emit:
+        branches = [(self._values.test(test), self.block(body)) for test, body in node.branches]
+        otherwise = self.block(node.otherwise) if node.otherwise is not None else _nothing
+        if len(branches) == 1:
+            return _one_branch(*branches[0], otherwise)
+
+        def emit(run: Run, out: list[str]) -> None:
+            for test, body in branches:
+                if test(run):
+                    body(run, out)
+                    return
+            otherwise(run, out)
+
+        return emit
+
+    def _set(self, node: syntax.Set) -> Emit:
+        value, target, place = self._values.value(node.value), node.target, node.place
+        root = target.root
+        if not target.steps:
+
+            def assign(run: Run, _: list[str]) -> None:
+                new = value(run)
+                if new is not None and root not in run.nulls:
+                    run.scope[root] = new
+
+            return assign
+        *steps, last = target.steps
+        walk = [self._values.step(each) for each in steps]
+        put = self._put(last)
+
+        def emit(run: Run, _: list[str]) -> None:
+            new = value(run)
+            if new is None:
+                return
+            holder = run.scope[root]
+            for step in walk:
+                if holder is None:
+                    return
+                holder = step(run, holder)
+            try:
+                put(run, holder, new)
+            except JavaException as exc:
+                raise run.fault(exc, place) from exc
+
+        return emit
+
+    def _put(self, last: syntax.Step) -> Callable[[Run, Any, Any], None]:
+        if isinstance(last, syntax.Index):
+            argument = self._values.value(last.argument)
+            return lambda run, holder, new: members.set_index(holder, argument(run), new)
+        name = last.name
+        return lambda _, holder, new: members.set_property(holder, name, new)
+
+    def _foreach(self, node: syntax.Foreach) -> Emit:
+        if node.items is None:
+            return _nothing
+        items, body = self._values.value(node.items), self.block(node.body)
+        return _foreach(node.name, items, body, place=node.place, roots=self._values.roots)
+
+
+def _static(node: Node) -> str | None:
+    """What a node always prints, if that is known."""
+    return node.text if isinstance(node, syntax.Text) else None
+
+
+def _nothing(_: Run, __: list[str]) -> None:
+    """A block of nothing."""
+
+
+def _weight(node: Node) -> int:
+    return 1 + len(node.steps) if isinstance(node, syntax.Reference) else 1
+
+
+def _place(block: Block) -> Place:
+    places = [each.place for each in block.nodes if not isinstance(each, syntax.Text)]
+    return places[0] if places else Place()
+
+
+def _text(text: str) -> Emit:
+    size = len(text)
+
+    def emit(run: Run, out: list[str]) -> None:
+        run.room -= size
+        if run.room < 0:
+            raise run.full(Place())
+        out.append(text)
+
+    return emit
+
+
+def _printed(value: Value, literal: str, *, place: Place) -> Emit:
+    """What a reference prints; a definition that is too deep in itself prints the reference."""
+
+    def emit(run: Run, out: list[str]) -> None:
+        text = value(run)
+        if type(text) is not str:
+            if type(text) is Definition:
+                if text.emit(out):
+                    return
+                text = literal
+            else:
+                try:
+                    text = show(text)
+                except JavaException as exc:
+                    raise run.fault(exc, place) from exc
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
+
+    return emit
+
+
+def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
+    """`$root.name` of an object and a string in it, which is what most templates are made of."""
+    root, place = node.root, node.place
+    name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
+
+    def emit(run: Run, out: list[str]) -> None:
+        value = run.scope[root]
+        if type(value) is not dict:
+            slow(run, out)
+            return
+        text = value.get(name)
+        kind = type(text)
+        if kind is int:
+            text = str(text)
+        elif kind is not str:
+            slow(run, out)
+            return
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
+
+    return emit
+
+
+def _escaped(value: Value, text: str) -> Emit:
+    """A reference that prints as it is written; what it calls is called nevertheless."""
+    plain = _text(text)
+
+    def emit(run: Run, out: list[str]) -> None:
+        value(run)
+        plain(run, out)
+
+    return emit
+
+
+def _one_branch(test: Test, body: Emit, otherwise: Emit) -> Emit:
+    def emit(run: Run, out: list[str]) -> None:
+        if test(run):
+            body(run, out)
+        else:
+            otherwise(run, out)
+
+    return emit
+
+
+def _define(name: str, body: Emit, *, place: Place) -> Emit:
+    def emit(run: Run, _: list[str]) -> None:
+        run.scope[name] = Definition(run, body, place=place)
+
+    return emit
+
+
+def _leave(*, is_all: bool) -> Emit:
+    def emit(_: Run, __: list[str]) -> None:
+        raise Leaving(is_all=is_all)
+
+    return emit
+
+
+def _forbidden(node: syntax.Forbidden) -> Emit:
+    def emit(_: Run, __: list[str]) -> None:
+        raise MappingFault(f"#{node.name}: there is nothing to include", node.place)
+
+    return emit
+
+
+def _foreach(name: str, items: Value, body: Emit, *, place: Place, roots: set[str]) -> Emit:
+    def emit(run: Run, out: list[str]) -> None:
+        found = items(run)
+        sized, sequence = _sequence(found)
+        if sequence is None:
+            return
+        nulls = run.nulls
+        names = (name, *(each for each in (_COUNT, _HAS_NEXT) if each in roots))
+        saved = [(each, run.scope[each]) for each in names]
+        loop = Loop(run.scope[_FOREACH]) if _FOREACH in roots else None
+        if loop is not None:
+            run.scope[_FOREACH] = loop
+        try:
+            _turns(run, out, sequence, sized=sized, turn=_Turn(name, body, loop, roots, place))
+        except Leaving as leaving:
+            if leaving.is_all:
+                raise
+        finally:
+            run.nulls = nulls
+            _restore(run, saved, loop)
+
+    return emit
+
+
+class _Turn:
+    """What every turn of a loop needs."""
+
+    __slots__ = ("body", "counts", "has_nexts", "loop", "name", "place")
+
+    def __init__(
+        self, name: str, body: Emit, loop: Loop | None, roots: set[str], place: Place
+    ) -> None:
+        self.name = name
+        self.body = body
+        self.loop = loop
+        self.counts = _COUNT in roots
+        self.has_nexts = _HAS_NEXT in roots
+        self.place = place
+
+
+def _sequence(found: Any) -> tuple[Any, list[Any] | None]:
+    """What a loop goes over, and the container whose size may not change meanwhile."""
+    if isinstance(found, JavaView):
+        return found.source, list(found)
+    if isinstance(found, list):
+        return found, found
+    if isinstance(found, dict):
+        return found, list(found.values())
+    if isinstance(found, Loop):
+        return found.extra, list(found.extra.values())
+    if isinstance(found, Cursor):
+        rest = JavaList()
+        while len(rest) < 1_000 and found.has_next():
+            rest.append(found.next())
+        return rest, rest
+    return None, None
+
+
+def _turns(
+    run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn
+) -> None:
+    scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
+    size = len(sequence)
+    at, most = 0, run.limits.turns
+    nulls = run.nulls
+    while at < most and at != len(sequence):
+        if len(sized) != size:
+            exc = ModifiedFault("ConcurrentModificationException: changed while looped over")
+            raise run.fault(exc, turn.place)
+        scope[name] = sequence[at]
+        has_next = at + 1 < size
+        if loop is not None:
+            loop.index = at
+            loop.has_next = has_next
+        at += 1
+        if turn.counts:
+            scope[_COUNT] = at
+        if turn.has_nexts:
+            scope[_HAS_NEXT] = has_next
+        run.pause -= 1
+        if run.pause < 0:
+            run.look(turn.place)
+        if scope[name] is None:
+            run.nulls = (*nulls, name)
+            body(run, out)
+            run.nulls = nulls
+        else:
+            body(run, out)
+
+
+def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
+    """Give the variables of a loop back what they had before it."""
+    for name, value in saved:
+        if value is None:
+            run.scope.pop(name, None)
+        else:
+            run.scope[name] = value
+    if loop is None or run.scope[_FOREACH] is not loop:
+        return
+    if loop.shadowed is None:
+        run.scope.pop(_FOREACH, None)
+    else:
+        run.scope[_FOREACH] = loop.shadowed
+
