@@ -40,6 +40,11 @@ public final class Oracle {
 
   /** `$input`. */
   public static final class Input {
+    @Override
+    public String toString() {
+      return "";
+    }
+
     private final String body;
     private final Map<String, Map<String, String>> params;
     private Object document;
@@ -89,6 +94,11 @@ public final class Oracle {
 
   /** `$util`. */
   public static final class Util {
+    @Override
+    public String toString() {
+      return "";
+    }
+
     public String escapeJavaScript(Object value) {
       return value == null ? null : StringEscapeUtils.escapeJavaScript(value.toString());
     }

@@ -1,8 +1,7 @@
 """Generated bodies (strict JSON, and what only a permissive parser reads) and JSONPaths."""
 
+from random import Random
 from typing import Final
-
-from hypothesis import strategies as st
 
 NAMES: Final = ["a", "b", "c", "d", "x y", "length", "it's", "1", "class", "size", "empty"]
 _SCALARS: Final = [
@@ -17,35 +16,28 @@ _LOOSE: Final = [
 ]
 
 
-def _objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    member = st.tuples(st.sampled_from(NAMES), inner).map(lambda pair: f'"{pair[0]}":{pair[1]}')
-    return st.lists(member, max_size=4).map(lambda each: "{" + ",".join(each) + "}")
+def strict(rnd: Random, depth: int = 0) -> str:
+    """A JSON text."""
+    kind = rnd.random()
+    if depth > 3 or (kind < 0.45 and (depth or kind < 0.1)):
+        return rnd.choice(_SCALARS)
+    inner = [strict(rnd, depth + 1) for _ in range(rnd.randint(0, 4))]
+    if kind < 0.7:
+        return "[" + ",".join(inner) + "]"
+    return "{" + ",".join(f'"{rnd.choice(NAMES)}":{each}' for each in inner) + "}"
 
 
-STRICT: Final = st.recursive(
-    st.sampled_from(_SCALARS),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4).map(lambda each: "[" + ",".join(each) + "]"), _objects(inner)
-    ),
-    max_leaves=10,
-)
-
-
-@st.composite
-def _bent(draw: st.DrawFn) -> str:
-    """A strict text with a few letters put in or taken out."""
-    text = draw(STRICT)
-    for _ in range(draw(st.integers(1, 3))):
-        place = draw(st.integers(0, len(text)))
-        taken = draw(st.integers(0, 1))
-        put = draw(st.sampled_from(["", *_LOOSE]))
-        text = text[:place] + put + text[place + taken :]
+def body(rnd: Random) -> str:
+    """A JSON text, often with a few letters put in or taken out."""
+    text = strict(rnd)
+    if rnd.random() < 0.6:
+        return text
+    for _ in range(rnd.randint(1, 3)):
+        place = rnd.randint(0, len(text))
+        put = rnd.choice(["", *_LOOSE])
+        text = text[:place] + put + text[place + rnd.randint(0, 1) :]
     return text
 
-
-BODIES: Final = st.one_of(
-    STRICT, _objects(STRICT), _bent(), st.lists(st.sampled_from(_LOOSE), max_size=8).map("".join)
-)
 
 _OPERANDS: Final = [
     *("@.a", "@.b", "@", "$.a", "@['a']", "@.a.b", "@[0]", "'a'", "'b'", "1", "2", "null", "true"),
@@ -54,7 +46,20 @@ _OPERANDS: Final = [
 _OPERATORS: Final = ["==", "!=", "<", ">", "<=", ">=", "=~", " == ", " =~ ", " > "]
 _INDEXES: Final = [
     *("0", "1", "-1", "0,1", "1:", "0:2", ":2", ":-1", "-1:", "*", "-2:", "(@.length-1)", "1:3:2"),
-    *("(@.size()-1)", "0,5", "1,", "0:", "-1:1", "?", "1 , 0", "(@.length)", "::", "1-", "1a", '"1"'),
+    *(
+        "(@.size()-1)",
+        "0,5",
+        "1,",
+        "0:",
+        "-1:1",
+        "?",
+        "1 , 0",
+        "(@.length)",
+        "::",
+        "1-",
+        "1a",
+        '"1"',
+    ),
 ]
 _STEPS: Final = [
     *(f".{name}" for name in ["a", "b", "c", "*", "x y", "length"]),
@@ -64,23 +69,21 @@ _STEPS: Final = [
 ]
 
 
-def _joined(parts: tuple[str, str, str]) -> str:
-    return "".join(parts)
+def _criterion(rnd: Random) -> str:
+    if rnd.random() < 0.3:
+        return rnd.choice(["@.a", "!@.a", "@", "@.a.b", "@[0]", "$.a", "@['b']", ""])
+    return rnd.choice(_OPERANDS) + rnd.choice(_OPERATORS) + rnd.choice(_OPERANDS)
 
 
-_CRITERIA: Final = st.one_of(
-    st.sampled_from(["@.a", "!@.a", "@", "@.a.b", "@[0]", "$.a", "@['b']", ""]),
-    st.tuples(
-        st.sampled_from(_OPERANDS), st.sampled_from(_OPERATORS), st.sampled_from(_OPERANDS)
-    ).map(_joined),
-)
-_FILTERS: Final = st.lists(_CRITERIA, min_size=1, max_size=3).flatmap(
-    lambda criteria: st.sampled_from([" && ", " || ", "&&"]).map(
-        lambda joiner: f"[?({joiner.join(criteria)})]"
+def _filter(rnd: Random) -> str:
+    joiner = rnd.choice([" && ", " || ", "&&"])
+    return f"[?({joiner.join(_criterion(rnd) for _ in range(rnd.randint(1, 3)))})]"
+
+
+def path(rnd: Random) -> str:
+    """A JSONPath, now and then with something wrong at its end."""
+    steps = (
+        _filter(rnd) if rnd.random() < 0.2 else rnd.choice(_STEPS) for _ in range(rnd.randint(0, 4))
     )
-)
-PATHS: Final = st.tuples(
-    st.sampled_from(["$", "$", "$", "", "@", "$.", " $"]),
-    st.lists(st.one_of(st.sampled_from(_STEPS), _FILTERS), max_size=4).map("".join),
-    st.sampled_from(["", "", "", "", " ", "]", "[", "'", ".", "x"]),
-).map(_joined)
+    start = rnd.choice(["$", "$", "$", "", "@", "$.", " $"])
+    return start + "".join(steps) + rnd.choice(["", "", "", "", "", " ", "]", "[", "'", ".", "x"])

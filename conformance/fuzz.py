@@ -3,27 +3,28 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from random import Random
 from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-
-from conformance.bodies import BODIES, PATHS
+from conformance.bodies import body, path
 from conformance.engine import answer, difference, is_bounded
 from conformance.known import reason
-from conformance.oracle import Case, Oracle
-from conformance.templates import TEMPLATES
+from conformance.oracle import BATCH, Case, Oracle, Result
+from conformance.templates import template
 
-ROUND: Final = 500  # cases between two differences that can be told
+TRIES: Final = 600  # questions to the oracle while a difference is made small
 _REQUEST: Final[dict[str, Any]] = {
     "headers": {"h": "H", "p": "header"},
     "query": {"q": "1 2&"},
     "path": {"p": "path/x"},
 }
 _CONTEXT: Final = {"stage": "prod", "identity": {"sourceIp": "10.0.0.1"}, "authorizer": {"a": "1"}}
+_ASKED: Final = ["$input.json($stageVariables.path)", "$input.path($stageVariables.path)"]
+_READ: Final = ["$input.json('$')", "$input.path('$')", "$util.parseJson($input.body)"]
 
 
-def _case(template: str, body: str, path: str) -> Case:
+def _case(template: str, body: str, path: str = "$") -> Case:
     return {
         "template": template,
         "request": {**_REQUEST, "body": body},
@@ -32,100 +33,88 @@ def _case(template: str, body: str, path: str) -> Case:
     }
 
 
-PATH_CASES: Final = st.builds(
-    _case,
-    template=st.sampled_from(
-        ["$input.json($stageVariables.path)", "$input.path($stageVariables.path)"]
-    ),
-    body=BODIES,
-    path=PATHS,
-)
-BODY_CASES: Final = st.builds(
-    _case,
-    template=st.sampled_from(["$input.json('$')", "$input.path('$')", "$util.parseJson($input.body)"]),
-    body=BODIES,
-    path=st.just("$"),
-)
-TEMPLATE_CASES: Final = st.builds(_case, template=TEMPLATES, body=BODIES, path=st.just("$"))
-KINDS: Final = {"templates": TEMPLATE_CASES, "paths": PATH_CASES, "bodies": BODY_CASES}
-
-
-class _Differs(AssertionError):
-    """A case that the two render differently."""
-
-    def __init__(self, case: Case, how: str) -> None:
-        super().__init__(how)
-        self.case = case
-        self.how = how
+KINDS: Final[dict[str, Callable[[Random], Case]]] = {
+    "templates": lambda rnd: _case(template(rnd), body(rnd)),
+    "paths": lambda rnd: _case(rnd.choice(_ASKED), body(rnd), path(rnd)),
+    "bodies": lambda rnd: _case(rnd.choice(_READ), body(rnd)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference, as small as it could be made."""
+    """A difference, as small as it could be made, and the seed that gives it again."""
 
     seed: int
     case: Case
     how: str
 
     def told(self) -> str:
-        """For a person: the case, both results, and how to get it again."""
-        request = self.case["request"]
-        return "\n".join(
-            [
-                f"seed {self.seed}",
-                f"template {json.dumps(self.case['template'])}",
-                f"body     {json.dumps(request['body'])}",
-                f"path     {json.dumps(self.case['stage_variables']['path'])}",
-                self.how,
-            ]
-        )
+        """For a person: the case and both results."""
+        lines = [f"seed {self.seed}", f"template {json.dumps(self.case['template'])}"]
+        lines.append(f"body     {json.dumps(self.case['request']['body'])}")
+        lines.append(f"path     {json.dumps(self.case['stage_variables']['path'])}")
+        return "\n".join([*lines, self.how])
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many cases were put to both, how many of them a known difference or a bound excused."""
+    """How many cases were put to both, and how many the oracle fails, or a reason excuses."""
 
     cases: int = 0
     failing: int = 0
     excused: int = 0
 
 
-def differences(
-    kind: str, oracle: Oracle, *, cases: int, first_seed: int, tally: Tally
-) -> Iterator[Difference]:
-    """Round after round, each with a seed of its own."""
-    for number in range(-(-cases // ROUND)):
-        one = first_seed + number
-        check = _check(KINDS[kind], oracle, number=min(ROUND, cases - number * ROUND), tally=tally)
-        try:
-            seed(one)(check)()
-        except _Differs as exc:
-            yield Difference(one, exc.case, exc.how)
+def differences(kind: str, oracle: Oracle, *, seeds: range, tally: Tally) -> Iterator[Difference]:
+    """One case per seed; each that differs is made small."""
+    waiting = iter(seeds)
+    while batch := list(islice(waiting, BATCH)):
+        cases = [KINDS[kind](Random(seed)) for seed in batch]
+        for seed, case, theirs in zip(batch, cases, list(oracle.ask_all(cases)), strict=True):
+            tally.cases += 1
+            tally.failing += "error" in theirs
+            how = _how(case, theirs)
+            if how is None:
+                tally.excused += difference(answer(case), theirs) is not None
+                continue
+            small, how = _smaller(case, how, oracle)
+            yield Difference(seed, small, how)
 
 
-def _check(
-    strategy: st.SearchStrategy[Case], oracle: Oracle, *, number: int, tally: Tally
-) -> Callable[[], None]:
-    @settings(
-        max_examples=number,
-        database=None,
-        deadline=None,
-        print_blob=False,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    @given(strategy)
-    def check(case: Case) -> None:
-        theirs, ours = oracle.ask(case), answer(case)
-        tally.cases += 1
-        tally.failing += "error" in theirs
-        how = difference(ours, theirs)
-        if how is None:
-            return
-        if is_bounded(ours) or reason(case, ours, theirs):
-            tally.excused += 1
-            return
-        raise _Differs(case, how)
+def _how(case: Case, theirs: Result) -> str | None:
+    """How the two differ for no known reason, or None."""
+    ours = answer(case)
+    how = difference(ours, theirs)
+    if how is None or is_bounded(ours) or reason(case, ours, theirs):
+        return None
+    return how
 
-    return check
+
+def _smaller(case: Case, how: str, oracle: Oracle) -> tuple[Case, str]:
+    """The case with as much as possible cut from its template, body and path."""
+    left = TRIES
+    for part in ("template", "body", "path"):
+        cut = 1 << max(len(_part(case, part)).bit_length() - 1, 0)
+        while cut:
+            at = 0
+            while at < len(_part(case, part)) and left:
+                text = _part(case, part)
+                tried = _with(case, part, text[:at] + text[at + cut :])
+                left -= 1
+                found = _how(tried, oracle.ask(tried))
+                if found is None:
+                    at += cut
+                else:
+                    case, how = tried, found
+            cut //= 2
+    return case, how
+
+
+def _part(case: Case, part: str) -> str:
+    whole = {"template": case["template"], **case["request"], **case["stage_variables"]}
+    return str(case["stage_variables"]["path"] if part == "path" else whole[part])
+
+
+def _with(case: Case, part: str, text: str) -> Case:
+    parts = {each: _part(case, each) for each in ("template", "body", "path")}
+    return _case(**{**parts, part: text})

@@ -18,8 +18,9 @@ def misses(cases: list[Case], oracle: Oracle) -> Iterator[tuple[str, str, str]]:
     for case, theirs in zip(cases, oracle.ask_all(cases), strict=True):
         for who, result in (("oracle", theirs), ("engine", answer(case))):
             if not is_expected(case, result):
+                wanted = case.get("expected_output", case.get("expected_json"))
                 said = result.get("output", result.get("error"))
-                yield case["name"], who, f"{said!r}, expected {case.get('expected_output')!r}"
+                yield case["name"], who, f"{said!r}, expected {wanted!r}"
 
 
 def is_expected(case: Case, result: Result) -> bool:
@@ -28,12 +29,18 @@ def is_expected(case: Case, result: Result) -> bool:
         return "error" in result
     if "error" in result:
         return False
-    expected, output = case["expected_output"], result["output"]
+    output = result["output"]
     if case["compare"] == "json":
         try:
-            return bool(json.loads(output) == json.loads(expected))
+            wanted = (
+                case["expected_json"]
+                if "expected_json" in case
+                else json.loads(case["expected_output"])
+            )
+            return bool(json.loads(output) == wanted)
         except ValueError:
-            return bool(output == expected)
+            return False
+    expected = case["expected_output"]
     if case["compare"] == "collapse_whitespace":
         return "".join(output.split()) == "".join(expected.split())
     return bool(output == expected)
