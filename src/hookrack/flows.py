@@ -35,7 +35,8 @@ LONGEST_WINDOW: Final = timedelta(days=30)
 CREDENTIALS_PER_FLOW: Final = 8
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
-RESPONSES: Final = ("problem", "apigateway")  # whose words a refusal has
+APIGATEWAY: Final = "apigateway"
+RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
 
 _NOT_YET: Final = ("response", "aws")
 _FLOW_FIELDS: Final = (

@@ -124,20 +124,25 @@ def _all(node: Any, kinds: Any) -> Iterator[Any]:
             stack.extend(getattr(each, name.name) for name in fields(each))
 
 
+def _bare(node: syntax.Expression) -> syntax.Expression:
+    while isinstance(node, syntax.Group | syntax.Not):
+        node = node.inner if isinstance(node, syntax.Group) else node.operand
+    return node
+
+
 def _of_tests(template: Template, known: set[str]) -> Iterator[Trap]:
     """A reference is true whatever it is, unless it is the Boolean false."""
     for node in _all(template.tree, syntax.If):
         for test, _ in node.branches:
-            while isinstance(test, syntax.Group | syntax.Not):
-                test = test.inner if isinstance(test, syntax.Group) else test.operand
-            if not isinstance(test, syntax.Reference):
+            bare = _bare(test)
+            if not isinstance(bare, syntax.Reference):
                 continue
             what = (
                 "is never set, so it" if test.root not in known else "may be missing, and then it"
             )
             yield Trap(
-                test.place,
-                f'{test.literal} {what} counts as true; write {test.literal} != ""',
+                bare.place,
+                f'{bare.literal} {what} counts as true; write {bare.literal} != ""',
             )
 
 
@@ -153,7 +158,7 @@ def _of_names(template: Template, known: set[str]) -> Iterator[Trap]:
 
 
 def _of_escapes(template: Template) -> Iterator[Trap]:
-    """`escapeJavaScript` makes \\' of an apostrophe, which JSON doesn't have."""
+    r"""`escapeJavaScript` makes \' of an apostrophe, which JSON doesn't have."""
     for node in _all(template.tree, syntax.Reference):
         names = [each.name for each in node.steps if isinstance(each, syntax.Call)]
         if "escapeJavaScript" in names and "replaceAll" not in names:

@@ -3,52 +3,57 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 
 class ResponseType(Enum):
-    """A gateway response by its name, with status and message."""
+    """The gateway responses, by name."""
 
-    BAD_REQUEST_BODY = (400, "Invalid request body")
-    BAD_REQUEST_PARAMETERS = (400, "Missing required request parameters")
-    UNAUTHORIZED = (401, "Unauthorized")
-    ACCESS_DENIED = (403, "Forbidden")
-    INVALID_API_KEY = (403, "Forbidden ")
-    MISSING_AUTHENTICATION_TOKEN = (403, "Missing Authentication Token")
-    REQUEST_TOO_LARGE = (413, "Request Too Long")
-    UNSUPPORTED_MEDIA_TYPE = (415, "Unsupported Media Type")
-    THROTTLED = (429, "Too Many Requests")
-    QUOTA_EXCEEDED = (429, "Limit Exceeded")
-    API_CONFIGURATION_ERROR = (500, "Internal server error")
-    INTEGRATION_FAILURE = (504, "Internal server error")
-    INTEGRATION_TIMEOUT = (504, "Endpoint request timed out")
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.value[0]
-
-    @property
-    def message(self) -> str:
-        """What the body says."""
-        return self.value[1].strip()
+    BAD_REQUEST_BODY = auto()
+    BAD_REQUEST_PARAMETERS = auto()
+    UNAUTHORIZED = auto()
+    ACCESS_DENIED = auto()
+    INVALID_API_KEY = auto()
+    MISSING_AUTHENTICATION_TOKEN = auto()
+    REQUEST_TOO_LARGE = auto()
+    UNSUPPORTED_MEDIA_TYPE = auto()
+    THROTTLED = auto()
+    QUOTA_EXCEEDED = auto()
+    API_CONFIGURATION_ERROR = auto()
+    INTEGRATION_FAILURE = auto()
+    INTEGRATION_TIMEOUT = auto()
 
 
-# The header that names the kind of a failure, by response type.
-_ERROR_TYPES: Final = {
-    ResponseType.BAD_REQUEST_BODY: "BadRequestException",
-    ResponseType.BAD_REQUEST_PARAMETERS: "BadRequestException",
-    ResponseType.UNAUTHORIZED: "UnauthorizedException",
-    ResponseType.ACCESS_DENIED: "AccessDeniedException",
-    ResponseType.INVALID_API_KEY: "ForbiddenException",
-    ResponseType.MISSING_AUTHENTICATION_TOKEN: "MissingAuthenticationTokenException",
-    ResponseType.REQUEST_TOO_LARGE: "RequestTooLargeException",
-    ResponseType.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaTypeException",
-    ResponseType.THROTTLED: "TooManyRequestsException",
-    ResponseType.QUOTA_EXCEEDED: "LimitExceededException",
-}
+# Status, message, and the header that names the kind of failure.
 _SERVER_ERROR: Final = "InternalServerErrorException"
+_ANSWERS: Final = {
+    ResponseType.BAD_REQUEST_BODY: (400, "Invalid request body", "BadRequestException"),
+    ResponseType.BAD_REQUEST_PARAMETERS: (
+        400,
+        "Missing required request parameters",
+        "BadRequestException",
+    ),
+    ResponseType.UNAUTHORIZED: (401, "Unauthorized", "UnauthorizedException"),
+    ResponseType.ACCESS_DENIED: (403, "Forbidden", "AccessDeniedException"),
+    ResponseType.INVALID_API_KEY: (403, "Forbidden", "ForbiddenException"),
+    ResponseType.MISSING_AUTHENTICATION_TOKEN: (
+        403,
+        "Missing Authentication Token",
+        "MissingAuthenticationTokenException",
+    ),
+    ResponseType.REQUEST_TOO_LARGE: (413, "Request Too Long", "RequestTooLargeException"),
+    ResponseType.UNSUPPORTED_MEDIA_TYPE: (
+        415,
+        "Unsupported Media Type",
+        "UnsupportedMediaTypeException",
+    ),
+    ResponseType.THROTTLED: (429, "Too Many Requests", "TooManyRequestsException"),
+    ResponseType.QUOTA_EXCEEDED: (429, "Limit Exceeded", "LimitExceededException"),
+    ResponseType.API_CONFIGURATION_ERROR: (500, "Internal server error", _SERVER_ERROR),
+    ResponseType.INTEGRATION_FAILURE: (504, "Internal server error", _SERVER_ERROR),
+    ResponseType.INTEGRATION_TIMEOUT: (504, "Endpoint request timed out", _SERVER_ERROR),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class GatewayResponse:
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return self.type.status
+        return _ANSWERS[self.type][0]
 
     def body(self) -> str:
         """The body: a JSON object with the message alone."""
@@ -69,13 +74,12 @@ class GatewayResponse:
 
     def headers(self) -> dict[str, str]:
         """The headers that say what the body is and what kind of failure it tells of."""
-        kind = _ERROR_TYPES.get(self.type, _SERVER_ERROR)
-        return {"Content-Type": "application/json", "x-amzn-ErrorType": kind}
+        return {"Content-Type": "application/json", "x-amzn-ErrorType": _ANSWERS[self.type][2]}
 
 
 def response(kind: ResponseType) -> GatewayResponse:
     """The default answer of a type."""
-    return GatewayResponse(kind, kind.message)
+    return GatewayResponse(kind, _ANSWERS[kind][1])
 
 
 _SOURCES: Final = ("header", "path", "querystring")
@@ -101,5 +105,5 @@ def missing_parameters(
             found.append(own)
     if not found:
         return None
-    listed = f"{ResponseType.BAD_REQUEST_PARAMETERS.message}: [{', '.join(found)}]"
-    return GatewayResponse(ResponseType.BAD_REQUEST_PARAMETERS, listed)
+    kind = ResponseType.BAD_REQUEST_PARAMETERS
+    return GatewayResponse(kind, f"{_ANSWERS[kind][1]}: [{', '.join(found)}]")

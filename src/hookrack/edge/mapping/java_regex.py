@@ -107,11 +107,11 @@ def matches(text: str, pattern: str) -> bool:
     return compiled(pattern).fullmatch(text) is not None
 
 
-def replaced(text: str, pattern: str, replacement: str, *, only_first: bool, limit: int) -> str:
+def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) -> str:
     """`text` with what matches replaced, in Java's syntax. Raises: JavaException."""
     expression = compiled(pattern)
     parts, at, size = [], 0, 0
-    template = _template(replacement, expression)
+    template = _template(by, expression)
     for found in expression.finditer(text):
         new = "".join([part if type(part) is str else found[part] or "" for part in template])
         parts += [text[at : found.start()], new]
@@ -170,7 +170,7 @@ def _number(digits: str, groups: int) -> tuple[int, str]:
     return number, digits[used:]
 
 
-def split(text: str, pattern: str, limit: int = 0) -> list[str]:
+def split(text: str, pattern: str, *, limit: int = 0) -> list[str]:
     """Java's `split`: no empty text before a match of nothing, none at the end without a limit."""
     parts: list[str] = []
     at = 0

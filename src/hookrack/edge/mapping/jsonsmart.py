@@ -197,7 +197,7 @@ class _Reader:
         if letter in ":]}":
             raise self._refusal(f"unexpected {letter}")
         word = self._word(stop)
-        return _WORDS.get(word, word)
+        return _WORDS.get(word, word) if letter in _WORDS_BEGIN else word
 
     def _number(self, stop: re.Pattern[str]) -> Value:
         start = self.at
@@ -259,6 +259,8 @@ _WORDS: Final[dict[str, Value]] = {
     "false": False,
     "NaN": NotANumber("nan"),
 }
+
+_WORDS_BEGIN: Final = "nftN"  # behind a control character they are strings
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -40,6 +40,7 @@ class _Incomparable(Exception):  # noqa: N818 - no error: the comparison is fals
 class _Pattern:
     """A regular expression between slashes."""
 
+    text: str
     matches: Callable[[str], object]
 
 
@@ -138,9 +139,14 @@ def _pattern(text: str) -> _Pattern:
     options.log_errors = False
     options.case_sensitive = not text.endswith("i")
     try:
-        return _Pattern(re2.compile(text[1:end], options).fullmatch)
+        return _Pattern(text[1:end], re2.compile(_sound(text[1:end]), options).fullmatch)
     except re2.error as exc:
         raise PathInvalid(f"regular expression {text[:200]}: {exc}") from None
+
+
+def _sound(text: str) -> str:
+    """Half a surrogate pair can't be matched; it counts as an unknown character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _existence(path: Inner, *, exists: bool) -> Test:
@@ -170,9 +176,10 @@ def _match(left: _Side, right: _Side) -> Test:
         pattern, target = (model, expected) if isinstance(model, _Pattern) else (expected, model)
         if not isinstance(pattern, _Pattern):
             raise PathInvalid("=~ needs a regular expression between slashes")
-        if isinstance(target, _Pattern) or target is None:
+        if target is None:
             return False
-        return pattern.matches(java_text(target)) is not None
+        text = target.text if isinstance(target, _Pattern) else java_text(target)
+        return pattern.matches(_sound(text)) is not None
 
     return test
 

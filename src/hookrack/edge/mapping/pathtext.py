@@ -89,9 +89,12 @@ def read_path(path: str) -> tuple[bool, list[Token]]:
     if len(text) > 1 and text[1] not in ".[":
         refuse(path, "after $ comes . or [")
     try:
-        return from_document, _tokens(text)
+        tokens = _tokens(text)
     except IndexError:
         raise PathInvalid(f"path {path[:200]!r}: it ends too early") from None
+    if isinstance(tokens[-1], Scan):
+        refuse(path, "it ends with ..")
+    return from_document, tokens
 
 
 def refuse(path: str, why: str) -> NoReturn:

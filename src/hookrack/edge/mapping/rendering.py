@@ -29,7 +29,9 @@ class _Statements:
 
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        parts = [_static(each) or self._node(each) for each in block.nodes]
+        parts: list[str | Emit] = []
+        for node in block.nodes:
+            parts.append(_static(node) or self._node(node))  # noqa: PERF401 - saves a frame
         weight = sum(map(_weight, block.nodes))
         size = sum(len(each) for each in parts if isinstance(each, str))
         place = _place(block)
@@ -90,7 +92,9 @@ class _Statements:
         return emit
 
     def _if(self, node: syntax.If) -> Emit:
-        branches = [(self._values.test(test), self.block(body)) for test, body in node.branches]
+        branches: list[tuple[Test, Emit]] = []
+        for test, body in node.branches:
+            branches.append((self._values.test(test), self.block(body)))
         otherwise = self.block(node.otherwise) if node.otherwise is not None else _nothing
         if len(branches) == 1:
             return _one_branch(*branches[0], otherwise)
@@ -138,9 +142,9 @@ class _Statements:
     def _put(self, last: syntax.Step) -> Callable[[Run, Any, Any], None]:
         if isinstance(last, syntax.Index):
             argument = self._values.value(last.argument)
-            return lambda run, holder, new: members.set_index(holder, argument(run), new)
+            return lambda run, holder, new: members.set_index(holder, argument(run), new=new)
         name = last.name
-        return lambda _, holder, new: members.set_property(holder, name, new)
+        return lambda _, holder, new: members.set_property(holder, name, new=new)
 
     def _foreach(self, node: syntax.Foreach) -> Emit:
         if node.items is None:
