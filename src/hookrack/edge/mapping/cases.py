@@ -22,7 +22,7 @@ class CaseInvalid(ValueError):  # noqa: N818 - named for what is the case
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class _Case:
     """One trial of a template."""
 
     name: str
@@ -49,8 +49,8 @@ def read_request(document: Mapping[str, Any]) -> MappingRequest:
     )
 
 
-def read_case(document: object, *, files: Mapping[str, str], place: str) -> Case:
-    """One case; `files` holds the texts that `templateFile` names. Raises: CaseInvalid."""
+def _read_case(document: object, *, files: Mapping[str, str], place: str) -> _Case:
+    """One case. Raises: CaseInvalid."""
     if not isinstance(document, dict):
         raise CaseInvalid(f"{place} is no object")
     name = _text(document.get("name", place), f"{place}.name")
@@ -66,16 +66,26 @@ def read_case(document: object, *, files: Mapping[str, str], place: str) -> Case
     given = [each for each in _EXPECTATIONS if each in document]
     if len(given) != 1:
         raise CaseInvalid(f"{name} needs one of {', '.join(_EXPECTATIONS)}")
-    return Case(name, source, read_request(document), (given[0], document[given[0]]))
+    return _Case(name, source, read_request(document), (given[0], document[given[0]]))
 
 
-def judge(case: Case, *, limits: Limits) -> dict[str, Any]:
-    """The outcome of a case as a row: name, outcome, and where it failed expected and actual."""
+def judge(
+    document: object, *, files: Mapping[str, str], place: str, limits: Limits
+) -> dict[str, Any]:
+    """The outcome of a case as a row: name, outcome, and where it failed expected and actual.
+
+    `files` holds the texts that `templateFile` names; `place` is the name of a case without one.
+    """
+    try:
+        case = _read_case(document, files=files, place=place)
+    except CaseInvalid as exc:
+        name = document.get("name", place) if isinstance(document, dict) else place
+        return {"name": name, "outcome": "failed", "expected": None, "actual": f"error: {exc}"}
     tried = try_template(case.source, case.request, name=case.name, limits=limits)
     kind, expected = case.expectation
-    actual = tried.rendering.text if tried.rendering else f"error: {tried.fault}"
     if _holds(kind, expected, tried):
         return {"name": case.name, "outcome": "passed"}
+    actual = tried.rendering.text if tried.rendering else f"error: {tried.fault}"
     return {"name": case.name, "outcome": "failed", "expected": expected, "actual": actual}
 
 
@@ -115,6 +125,8 @@ def _several(request: Mapping[str, Any], name: str) -> dict[str, str | list[str]
 
 
 def _text(value: object, name: str) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool | int | float):
         return _as_json(value)
     if not isinstance(value, str):

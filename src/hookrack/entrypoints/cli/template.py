@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from hookrack.edge.mapping import Limits
-from hookrack.edge.mapping.cases import CaseInvalid, judge, read_case, read_request
+from hookrack.edge.mapping.cases import CaseInvalid, judge, read_request
 from hookrack.edge.mapping.trial import Trial, try_template
 from hookrack.entrypoints.cli.options import json_option
 from hookrack.entrypoints.cli.output import write
@@ -111,19 +111,17 @@ def _run(file: Path) -> list[dict[str, Any]]:
         raise ConfigError("is not JSON", where=str(file), mend="Mend it.") from exc
     if not isinstance(listed, list):
         raise ConfigError("is no list of cases", where=str(file), mend="Write [{...}, ...].")
-    try:
-        texts = {
-            name: _read(file.parent / name)
-            for each in listed
-            if isinstance(each, dict) and isinstance(name := each.get("templateFile"), str)
-        }
-        cases = [
-            read_case(each, files=texts, place=f"case {place + 1}")
-            for place, each in enumerate(listed)
-        ]
-    except CaseInvalid as exc:
-        raise ConfigError(str(exc), where=str(file), mend="See the guide on mapping.") from exc
-    return [judge(case, limits=LIMITS) for case in cases]
+    texts = {
+        name: _read(path)
+        for each in listed
+        if isinstance(each, dict)
+        and isinstance(name := each.get("templateFile"), str)
+        and (path := file.parent / name).is_file()
+    }
+    return [
+        judge(each, files=texts, place=f"case {place + 1}", limits=LIMITS)
+        for place, each in enumerate(listed)
+    ]
 
 
 def _show(row: dict[str, Any]) -> None:
