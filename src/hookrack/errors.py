@@ -31,6 +31,9 @@ class Code(StrEnum):
     BODY_INCOMPLETE = "BODY_INCOMPLETE"
     CONTENT_TYPE_UNSUPPORTED = "CONTENT_TYPE_UNSUPPORTED"
     CREDENTIAL_INVALID = "CREDENTIAL_INVALID"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
+    CONFIRMATION_FAILED = "CONFIRMATION_FAILED"
     FLOW_UNKNOWN = "FLOW_UNKNOWN"
     ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -91,6 +94,15 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.CREDENTIAL_INVALID: Problem(
         401, "Credential is missing or wrong", "Use the credential that the flow was given."
+    ),
+    Code.SIGNATURE_INVALID: Problem(
+        401, "Signature is missing or wrong", "Compare secret, scheme and clock of both sides."
+    ),
+    Code.ADDRESS_NOT_ALLOWED: Problem(
+        403, "Address may not send here", "Add it to allow, or mend trustedProxies."
+    ),
+    Code.CONFIRMATION_FAILED: Problem(
+        502, "Subscription was not confirmed", "Let it be sent again, or confirm it by hand."
     ),
     Code.FLOW_UNKNOWN: Problem(404, "No such flow", "Check account and flow in the address."),
     Code.ACCOUNT_REQUIRED: Problem(

@@ -17,10 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from hookrack.edge.auth import check_credential, no_header
+from hookrack.edge.address import check_address
+from hookrack.edge.auth import answer_question, check_credential, check_sent
+from hookrack.edge.handshakes import Reply
 from hookrack.edge.mapping import DEFAULT_LIMITS, Limits, Template
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
+from hookrack.edge.sent import Lookup, Sent, no_header, unknown
 from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
 from hookrack.flows import Account, Configuration, Flow, WebhookKey
@@ -61,29 +64,57 @@ def admit(
     flow: str,
     *,
     credential: str | None,
-    header: Callable[[bytes], str | None] = no_header,
+    header: Lookup = no_header,
+    client: Callable[[], str] = unknown,
 ) -> Flow:
     """The flow that a request is for, if it may enter; asked before its body is read.
 
-    `credential` is what stands behind the flow in the address, `header` looks one up.
-    Raises: Rejected (`FLOW_UNKNOWN`, `CREDENTIAL_INVALID`, `NOT_FOUND`).
+    `credential` is what stands behind the flow in the address, `header` looks one up, `client`
+    tells the sender's address.
+    Raises: Rejected (`FLOW_UNKNOWN`, `ADDRESS_NOT_ALLOWED`, `CREDENTIAL_INVALID`,
+    `SIGNATURE_INVALID`, `NOT_FOUND`).
     """
     found = configuration.find_flow(account, flow)
     if found is None:
         raise Rejected(Code.FLOW_UNKNOWN, "There is no flow at this address.")
+    if found.allow:
+        check_address(client(), found.allow)
     check_credential(found.auth, credential, header=header)
     return found
 
 
+def answer_setup(
+    flow: Flow, method: str, *, query: bytes, client: Callable[[], str] = unknown
+) -> Reply | None:
+    """What a provider is told that looks at its address before it posts there; None if it isn't.
+
+    Raises: Rejected (`ADDRESS_NOT_ALLOWED`, `QUERY_INVALID`).
+    """
+    if flow.allow:
+        check_address(client(), flow.allow)
+    return answer_question(flow.auth, method, query=query)
+
+
 async def accept(
-    request: Request, flow: Flow, *, queue: Queue, limits: Limits = DEFAULT_LIMITS
-) -> str:
+    request: Request,
+    flow: Flow,
+    *,
+    queue: Queue,
+    header: Lookup = no_header,
+    url: Callable[[], str] = unknown,
+    limits: Limits = DEFAULT_LIMITS,
+) -> str | Reply:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
-    `limits` are those of a template.
-    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`,
-    `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
+    A question of the provider's is answered by the Reply instead, and isn't kept. `limits` are
+    those of a template.
+    Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
+    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
     """
+    if flow.auth.verifier is not None:
+        sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
+        if reply := check_sent(flow.auth, sent):
+            return reply
     event_id = new_event_id(request.received_at)
     event = check_and_map(request, flow, event_id=event_id, limits=limits)
     await queue.send(event.account, encode_envelope(event))

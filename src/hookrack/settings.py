@@ -264,10 +264,11 @@ def _texts(value: object) -> list[str]:
 
 
 def _networks(value: object) -> tuple[Network, ...]:
-    return tuple(_network(text) for text in _texts(value))
+    return tuple(parse_network(text) for text in _texts(value))
 
 
-def _network(text: str) -> Network:
+def parse_network(text: str) -> Network:
+    """A network such as 10.0.0.0/8, or one address. Raises: ValueError with words."""
     try:
         return ipaddress.ip_network(text)
     except ValueError as exc:

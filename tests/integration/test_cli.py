@@ -50,7 +50,8 @@ def test_apply_and_export_are_each_others_reverse(run: Run, tmp_path: Path) -> N
     stand in it as variables.
     """
     file = tmp_path / "flows.yaml"
-    file.write_text(EXAMPLE.read_text().replace("try-orders-7Qm2", '"${SECRET_ONE}"'))
+    text = EXAMPLE.read_text().replace("try-orders-7Qm2", '"${SECRET_ONE}"')
+    file.write_text(text.replace("try-whsec-5Kd8", '"${SECRET_ONE}"'))
     assert "made acme/flows/orders" in good(run("apply", str(file)))
     exported = good(run("export"))
     assert "${SECRET_ONE}" in exported

@@ -34,11 +34,12 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "fields": {"errors", "model"},
     "edge": {"errors", "jsontext", "model", "settings"},
     "mapping_fields": {"edge", "fields"},
-    "flows": {"edge", "errors", "fields", "mapping_fields", "model", "settings"},
+    "flow_auth": {"edge", "fields", "model", "settings"},
+    "flows": {"edge", "errors", "fields", "flow_auth", "mapping_fields", "model", "settings"},
     "tokens": {"errors", "model", "private_file", "settings"},
     "sealing": {"errors", "private_file", "settings"},
     "registry": {
-        *("edge", "errors", "flows", "ports", "sealing", "telemetry", "tokens"),
+        *("edge", "errors", "flow_auth", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
     "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
@@ -53,14 +54,14 @@ ALLOWED["__main__"] = {"entrypoints"}
 
 # Who may import a foreign package: a path below hookrack, or what such paths begin with.
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
-    "cryptography": ("sealing.py",),
+    "cryptography": ("sealing.py", "edge/public_keys.py"),
     "click": ("entrypoints/cli/",),
     "fastapi": ("entrypoints/http/api/",),
     "pydantic": ("entrypoints/http/api/",),
     "starlette": ("entrypoints/http/api/",),
     "hiredis": ("_redis/",),
     "httptools": ("entrypoints/http/framing.py",),
-    "httpx": ("client.py", "entrypoints/cli/"),
+    "httpx": ("client.py", "entrypoints/cli/", "entrypoints/http/confirm.py"),
     "jsonschema_rs": ("edge/schema.py",),
     "prometheus_client": ("entrypoints/http/metrics.py",),
     "orjson": ("edge/", "jsontext.py", "model.py", "entrypoints/"),
@@ -138,12 +139,24 @@ def test_pure_parts_touch_nothing(name: str) -> None:
     assert not WORLD & {each.partition(".")[0] for each in imported(name)}
 
 
+def loaded_for(*commands: str) -> set[str]:
+    """The modules that are there once these commands have been found."""
+    code = "import sys; from hookrack.entrypoints.cli import cli\n"
+    code += f"for name in {commands}: assert cli.get_command(None, name)\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(found.stdout.split())
+
+
 def test_a_client_command_pays_for_no_server() -> None:
     """The command line loads nothing that only a serving process needs."""
-    code = "import sys, hookrack.entrypoints.cli; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert not set(found.stdout.split()) & set(SERVERS)
-    assert "hookrack.app" not in found.stdout.split()
+    found = loaded_for("serve", "check", "apply", "export", "get", "set", "token", "doctor")
+    assert not found & set(SERVERS)
+    assert "hookrack.app" not in found
+
+
+def test_a_server_pays_for_no_client() -> None:
+    """`serve` is found without loading what only the other commands need."""
+    assert not {"httpx", "hookrack.entrypoints.cli.connection"} & loaded_for("serve")
 
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def _banner(app: App, url: str, *, seconds: float) -> str:
 
 
 def _curl_lines(flow: Flow, url: str, settings: Settings) -> list[str]:
-    secret = "" if flow.auth.type == "none" else "/THE-SECRET"
+    secret = "/THE-SECRET" if flow.auth.type == "secret" else ""
     token = "$HOOKRACK_ADMIN_TOKEN"  # noqa: S105 - a variable's name
     if not settings.admin_token:
         token = f"$(cat {_short(settings.data_dir / ADMIN_TOKEN_FILE)})"

@@ -1,7 +1,8 @@
 """The local batch worker: receive, process, settle, again.
 
 An outage is waited out in place and spends no attempt; everything else is settled by its outcome.
-What is in hand stays leased for as long as that takes.
+What is in hand stays leased for as long as that takes. A batch is settled beside the next receive,
+so that what comes in doesn't wait for it.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Worker:
         self._process = process
         self._batch_size = batch_size
         self._task: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._idle = False
         self._unsure = False  # whether a receive ended without its reply
@@ -77,20 +79,25 @@ class Worker:
     async def _run(self) -> None:
         """Batch after batch. An error that nobody foresaw is told, waited out, and gone over."""
         pauses = _Pauses(self._stopping)
-        while not self._stopping.is_set():
-            try:
-                await self._next_batch()
-                pauses = _Pauses(self._stopping)
-            except HookrackError as exc:
-                emit(log.WORKER_LOST, exc_info=exc)
-                await pauses.wait(exc)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._next_batch()
+                    pauses = _Pauses(self._stopping)
+                except HookrackError as exc:
+                    emit(log.WORKER_LOST, exc_info=exc)
+                    await pauses.wait(exc)
+        finally:
+            await self._settled()
 
     async def _next_batch(self) -> None:
         try:
             batch = await self._answered(self._receive)
         finally:
             self._idle = False
-        if batch:
+        if not batch:
+            await self._settled()
+        else:
             metrics.REDELIVERED.add(count=sum(each.attempts + each.crashes > 0 for each in batch))
             with _Lease(self._queue, batch):
                 await self._handle(batch)
@@ -113,10 +120,26 @@ class Worker:
             outcomes = await self._process(batch)
             metrics.PROCESS_SECONDS.observe(time.perf_counter() - began)
             settled = _Sorted(batch, outcomes)
-            await self._answered(partial(self._settle, settled))
+            await self._settled()
+            self._settling = asyncio.create_task(self._settle_beside(settled))
+            if any(each.crashes for each in batch):  # one handed over alone holds up the others
+                await self._settled()
             batch = settled.waiting
             if batch:
                 await pauses.wait(settled.why)
+
+    async def _settled(self) -> None:
+        """Wait for the batch before: one at most is settled beside the one in hand."""
+        task, self._settling = self._settling, None
+        if task is not None:
+            await task
+
+    async def _settle_beside(self, done: "_Sorted") -> None:
+        """Settle; what is left by an error that nobody foresaw comes again when its lease ends."""
+        try:
+            await self._answered(partial(self._settle, done))
+        except HookrackError as exc:
+            emit(log.WORKER_LOST, exc_info=exc)
 
     async def _settle(self, done: "_Sorted") -> int:
         began = time.perf_counter()

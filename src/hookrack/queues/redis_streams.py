@@ -92,8 +92,6 @@ class RedisStreams:
             found = await self._fresh(limit)
         if not found and wait:
             found = await self._wait(min(wait, BLOCK, self._until_reclaim()))
-            if found and len(found) < limit:
-                found += await self._fresh(limit - len(found))
         self._busy = bool(found)
         return found
 

@@ -1,22 +1,14 @@
-"""The command line. Each command stands in its own file and imports what it needs when it runs."""
+"""The command line. Each command stands in its own file, which is imported when it is named."""
 
 import logging
 import os
 import sys
+from importlib import import_module
 from typing import Final, NoReturn
 
 import click
 
 from hookrack import __version__
-from hookrack.entrypoints.cli.apply import apply, export
-from hookrack.entrypoints.cli.check import check
-from hookrack.entrypoints.cli.dead_letters import dead_letters
-from hookrack.entrypoints.cli.doctor import doctor
-from hookrack.entrypoints.cli.get import get
-from hookrack.entrypoints.cli.serve import serve
-from hookrack.entrypoints.cli.set import set_
-from hookrack.entrypoints.cli.template import template
-from hookrack.entrypoints.cli.token import token
 from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, HookrackError
 
 _MENDS: Final = {
@@ -28,14 +20,44 @@ _MENDS: Final = {
 _BAD_USAGE, _NOT_FINE, _INTERRUPTED = 2, 1, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# By its name: its module and the function in it.
+_COMMANDS: Final = {
+    "serve": "serve:serve",
+    "check": "check:check",
+    "apply": "apply:apply",
+    "export": "apply:export",
+    "get": "get:get",
+    "set": "set:set_",
+    "dead-letters": "dead_letters:dead_letters",
+    "token": "token:token",
+    "template": "template:template",
+    "doctor": "doctor:doctor",
+}
+
+
+class _Lazy(click.Group):
+    """A server shouldn't wait for what the clients' commands import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, function = _COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
+        return found
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="hookrack")
 def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
-
-
-for _command in (serve, check, apply, export, get, set_, dead_letters, token, template, doctor):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -68,10 +68,10 @@ def too_large(limit: int) -> Rejected:
 async def answer(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
     """Send one whole answer, in one piece where `send` can do that.
 
-    That of a 304 tells no length: it would be the entry's.
+    That of a 304 tells no length, which would be the entry's; that of a 204 has none.
     """
     start = [*headers]
-    if status != 304:
+    if status not in (204, 304):
         start.append((b"content-length", b"%d" % len(body)))
     whole: Whole | None = getattr(send, "whole", None)
     if whole is not None and whole((status, start, body)):
