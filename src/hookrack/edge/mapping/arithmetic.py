@@ -44,7 +44,7 @@ def compare(left: Any, right: Any) -> int | None:
     """-1, 0 or 1 between two numbers, None between anything else."""
     if not (is_number(left) and is_number(right)):
         return None
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _combined(sign: str, left: Any, right: Any) -> Any:

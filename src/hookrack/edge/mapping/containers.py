@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
+from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.signatures import Table, table
 from hookrack.edge.mapping.texts import OBJECT
 from hookrack.edge.mapping.values import (
+    Comparison,
     Cursor,
     Entry,
     HeaderMap,
-    JavaList,
     JavaView,
-    Comparison,
     same,
 )
 
@@ -49,7 +49,7 @@ def lookup(holder: dict[Any, Any], key: Any) -> Any:
     return holder.find(key) if isinstance(holder, HeaderMap) else holder.get(key)
 
 
-def put(holder: dict[Any, Any], key: Any, value: Any) -> Any:
+def put(holder: dict[Any, Any], key: Any, *, value: Any) -> Any:
     """Set a key; gives what it had."""
     key = key_of(key)
     old = holder.get(key)
@@ -70,11 +70,15 @@ def item(items: list[Any], place: int) -> Any:
     return items[_checked(items, place, last=len(items))]
 
 
-def set_item(items: list[Any], place: int, value: Any) -> Any:
+def set_item(items: list[Any], place: int, *, value: Any) -> Any:
     """Replace an item; gives the old one."""
     old = item(items, place)
     items[place] = value
     return old
+
+
+def _set_item(items: list[Any], place: int, value: Any) -> Any:
+    return set_item(items, place, value=value)
 
 
 def _add(items: list[Any], value: Any) -> bool:
@@ -140,7 +144,7 @@ def _put_all(holder: dict[Any, Any], other: dict[Any, Any] | None) -> str:
     if other is None:
         raise JavaException("NullPointerException: an argument is null")
     for key, value in list(other.items()):
-        put(holder, key, value)
+        put(holder, key, value=value)
     return ""
 
 
@@ -158,12 +162,12 @@ def _get_or_default(holder: dict[Any, Any], key: Any, default: Any) -> Any:
 def _put_if_absent(holder: dict[Any, Any], key: Any, value: Any) -> Any:
     old = lookup(holder, key)
     if old is None:
-        put(holder, key, value)
+        put(holder, key, value=value)
     return old
 
 
 def _set_value(entry: Entry, value: Any) -> Any:
-    return put(entry.map, entry.key, value)
+    return put(entry.map, entry.key, value=value)
 
 
 COLLECTION: Final[Table] = table(
@@ -181,7 +185,7 @@ COLLECTION: Final[Table] = table(
 LIST: Final[Table] = table(
     {
         "get(I)": item,
-        "set(IO)": set_item,
+        "set(IO)": _set_item,
         "add(O)": _add,
         "add(IO)": _insert,
         "addAll(C)": _add_all,
@@ -194,13 +198,13 @@ LIST: Final[Table] = table(
     },
     COLLECTION,
 )
-ARRAY: Final[Table] = table({"get(I)": item, "set(IO)": set_item}, COLLECTION)
+ARRAY: Final[Table] = table({"get(I)": item, "set(IO)": _set_item}, COLLECTION)
 MAP: Final[Table] = table(
     {
         "size()": len,
         "isEmpty()": lambda holder: not holder,
         "get(O)": lookup,
-        "put(OO)": put,
+        "put(OO)": lambda holder, key, value: put(holder, key, value=value),
         "putAll(M)": _put_all,
         "putIfAbsent(OO)": _put_if_absent,
         "remove(O)": lambda holder, key: (

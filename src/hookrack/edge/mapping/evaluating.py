@@ -128,44 +128,18 @@ class Values:
         if node.is_runt:
             return _constant(None)
         self.roots.add(node.root)
-        value = self._unseen(node)
+        steps: list[Step] = []
+        for each in node.steps:
+            steps.append(self.step(each))  # noqa: PERF401 - a comprehension is a frame more
+        value = _walked(node.root, steps)
         return _traced(value, node) if self._is_traced else value
-
-    def _unseen(self, node: syntax.Reference) -> Value:
-        root, steps = node.root, [self.step(each) for each in node.steps]
-        if not steps:
-
-            def bare(run: Run) -> Any:
-                value = run.scope[root]
-                return "" if value is None else value
-
-            return bare
-        if len(steps) == 1:
-            only = steps[0]
-
-            def short(run: Run) -> Any:
-                value = run.scope[root]
-                if value is None:
-                    return ""
-                value = only(run, value)
-                return "" if value is None else value
-
-            return short
-
-        def long(run: Run) -> Any:
-            value = run.scope[root]
-            for step in steps:
-                if value is None:
-                    return ""
-                value = step(run, value)
-            return "" if value is None else value
-
-        return long
 
     def is_plain(self, node: syntax.Reference) -> bool:
         """Whether a reference is a root and one name, and nobody wants to see what it yields."""
-        is_name = len(node.steps) == 1 and isinstance(node.steps[0], syntax.Property)
-        return is_name and not self._is_traced and node.steps[0].name not in {"class", "Class"}
+        if self._is_traced or len(node.steps) != 1:
+            return False
+        step = node.steps[0]
+        return isinstance(step, syntax.Property) and step.name not in {"class", "Class"}
 
     def step(self, node: syntax.Step) -> Step:
         """One step of a reference."""
@@ -173,10 +147,41 @@ class Values:
             return _property(node.name)
         if isinstance(node, syntax.Index):
             return _index(self.value(node.argument), node.place)
-        arguments = [self.value(each) for each in node.arguments]
+        arguments: list[Value] = []
+        for each in node.arguments:
+            arguments.append(self.value(each))  # noqa: PERF401 - as above
         if len(arguments) == 1:
             return _call_with_one(node.name, arguments[0], place=node.place)
         return _call(node.name, arguments, place=node.place)
+
+
+def _walked(root: str, steps: list[Step]) -> Value:
+    """The value at the end of the steps, or the empty string."""
+    only = steps[0] if len(steps) == 1 else None
+
+    def bare(run: Run) -> Any:
+        value = run.scope[root]
+        return "" if value is None else value
+
+    def long(run: Run) -> Any:
+        value = run.scope[root]
+        for step in steps:
+            if value is None:
+                return ""
+            value = step(run, value)
+        return "" if value is None else value
+
+    if only is None:
+        return long if steps else bare
+
+    def short(run: Run) -> Any:
+        value = run.scope[root]
+        if value is None:
+            return ""
+        value = only(run, value)
+        return "" if value is None else value
+
+    return short
 
 
 def _constant(value: Any) -> Callable[[Run], Any]:
@@ -332,7 +337,7 @@ def _call(name: str, arguments: list[Value], *, place: Place) -> Step:
     def step(run: Run, value: Any) -> Any:
         given = [each(run) for each in arguments]
         try:
-            result = members.call(value, name, given)
+            result = members.call(value, name, arguments=given)
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return _weighed(run, value, result, place=place)
@@ -353,7 +358,7 @@ def _call_with_one(name: str, argument: Value, *, place: Place) -> Step:
             elif on_util is not None and type(value) is Util:
                 result = on_util(value, given)
             else:
-                result = members.call(value, name, [given])
+                result = members.call(value, name, arguments=[given])
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return _weighed(run, value, result, place=place)

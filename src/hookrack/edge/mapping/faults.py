@@ -14,7 +14,7 @@ class Place:
     column: int = 1
 
     def within(self, outer: "Place", *, shift: int = 1) -> "Place":
-        """This place of a text that itself stands at `outer`, `shift` characters further on."""
+        """The same place of a text that itself stands at `outer`, `shift` characters further on."""
         if self.line == 1:
             return Place(outer.line, outer.column + self.column - 1 + shift)
         return Place(outer.line + self.line - 1, self.column)
@@ -23,7 +23,9 @@ class Place:
 class TemplateInvalid(ValueError):  # noqa: N818 - named for what is the case, as all ours are
     """A template that API Gateway would refuse: where, why, and what to do about it."""
 
-    def __init__(self, detail: str, place: Place, *, hint: str = "", name: str = "template") -> None:
+    def __init__(
+        self, detail: str, place: Place, *, hint: str = "", name: str = "template"
+    ) -> None:
         super().__init__(f"{name}, line {place.line}, column {place.column}: {detail}")
         self.name = name
         self.detail = detail

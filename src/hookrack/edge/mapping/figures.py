@@ -56,7 +56,7 @@ def _parse_long(_: Any, text: str) -> int:
 
 def _parse_double(_: Any, text: str) -> float:
     try:
-        if text is None or "_" in text or "n" in text.lower():
+        if not text or "_" in text or "n" in text.lower():
             raise ValueError
         return float(text.strip().rstrip("dDfF"))
     except ValueError as exc:
@@ -130,7 +130,7 @@ BOOLEAN: Final[Table] = table(
 )
 
 
-def of_number(value: int | float | Decimal) -> Table:
+def of_number(value: float | Decimal) -> Table:
     """The methods of a number, by its class."""
     return _TABLES[class_name(value)]
 

@@ -18,8 +18,12 @@ _MEMORY: Final = 8 * 2**20
 _POSIX: Final = {
     **{name: f"[:{name.lower()}:]" for name in ("Lower", "Upper", "Alpha", "Digit", "Alnum")},
     **{name: f"[:{name.lower()}:]" for name in ("Punct", "Graph", "Print", "Blank", "Cntrl")},
-    **{"XDigit": "[:xdigit:]", "ASCII": "[:ascii:]", "Space": r" \t\n\x0B\f\r"},
-    **{"IsAlphabetic": r"\p{L}", "IsDigit": r"\p{Nd}", "IsLetter": r"\p{L}"},
+    "XDigit": "[:xdigit:]",
+    "ASCII": "[:ascii:]",
+    "Space": r" \t\n\x0B\f\r",
+    "IsAlphabetic": r"\p{L}",
+    "IsDigit": r"\p{Nd}",
+    "IsLetter": r"\p{L}",
 }
 _SPACES: Final = r" \t\n\x0B\f\r"
 _ANY: Final = r"[^\n\r\x{85}\x{2028}\x{2029}]"
@@ -35,7 +39,9 @@ _TOKEN: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _ESCAPES: Final = {"e": r"\x1b", "h": r"[ \t\x{A0}]", "Z": r"\n?\z", "R": r"(?:\r\n|[\n\x0B\f\r])"}
-_REPLACEMENT: Final = re.compile(r"\\(?P<escaped>.)|\$\{(?P<name>\w+)\}|\$(?P<number>\d+)", re.DOTALL)
+_REPLACEMENT: Final = re.compile(
+    r"\\(?P<escaped>.)|\$\{(?P<name>\w+)\}|\$(?P<number>\d+)", re.DOTALL
+)
 
 
 @lru_cache(256)
@@ -64,7 +70,9 @@ def _translated(pattern: str) -> str:
             found.append(_escape(each, is_class=depth > 0))
         elif depth:
             if plain == "[" or pattern.startswith("&&", each.start()):
-                raise JavaException("PatternSyntaxException: a class within a class isn't supported")
+                raise JavaException(
+                    "PatternSyntaxException: a class within a class isn't supported"
+                )
             is_first = found[-1] in {"[", "^"} and found[-2:] != ["^", "^"] and depth == 1
             depth -= plain == "]" and not (is_first and found[-1] == "[")
             found.append(plain)
@@ -99,11 +107,11 @@ def matches(text: str, pattern: str) -> bool:
     return compiled(pattern).fullmatch(text) is not None
 
 
-def replaced(text: str, pattern: str, replacement: str, *, only_first: bool, limit: int) -> str:
+def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) -> str:
     """`text` with what matches replaced, in Java's syntax. Raises: JavaException."""
     expression = compiled(pattern)
     parts, at, size = [], 0, 0
-    template = _template(replacement, expression)
+    template = _template(by, expression)
     for found in expression.finditer(text):
         new = "".join([part if type(part) is str else found[part] or "" for part in template])
         parts += [text[at : found.start()], new]
@@ -162,7 +170,7 @@ def _number(digits: str, groups: int) -> tuple[int, str]:
     return number, digits[used:]
 
 
-def split(text: str, pattern: str, limit: int = 0) -> list[str]:
+def split(text: str, pattern: str, *, limit: int = 0) -> list[str]:
     """Java's `split`: no empty text before a match of nothing, none at the end without a limit."""
     parts: list[str] = []
     at = 0

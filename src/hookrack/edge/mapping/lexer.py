@@ -188,9 +188,7 @@ class Lexer:
 
 @lru_cache(4096)
 def _candidates(state: State, letter: str) -> tuple[Rule, ...]:
-    return tuple(
-        rule for rule in BY_STATE[state] if rule.first is None or letter in rule.first
-    )
+    return tuple(rule for rule in BY_STATE[state] if rule.first is None or letter in rule.first)
 
 
 def _dollar(lexer: Lexer) -> None:

@@ -1,5 +1,6 @@
 """What a reference does with a value: read a property, call a method, index it, set into it."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -49,11 +50,11 @@ def _table(value: Any) -> Table:
     return texts.OBJECT
 
 
-def call(value: Any, name: str, arguments: list[Any]) -> Any:
+def call(value: Any, name: str, *, arguments: list[Any]) -> Any:
     """`value.name(arguments)`, or None if there is no such method. Raises: JavaException."""
     if name == "getClass" and not arguments:
         return JavaClass(class_name(value))
-    run = find(_table(value), name, arguments)
+    run = find(_table(value), name, arguments=arguments)
     return None if run is None else run(value, *arguments)
 
 
@@ -69,7 +70,7 @@ def read(value: Any, name: str) -> Any:
     return value.member(name) if type(value) is Loop else None
 
 
-_GETTERS: Final = {
+_GETTERS: Final[dict[tuple[type, str], Callable[[Any], Any]]] = {
     (str, "empty"): lambda value: not value,
     (str, "blank"): lambda value: not value.strip(),
     (list, "empty"): lambda value: not value,
@@ -95,20 +96,20 @@ def index(value: Any, argument: Any) -> Any:
     return None
 
 
-def set_property(value: Any, name: str, new: Any) -> None:
+def set_property(value: Any, name: str, *, new: Any) -> None:
     """`#set($value.name = new)`; values that take none stay. Raises: JavaException."""
     if isinstance(value, dict):
-        containers.put(value, name, new)
+        containers.put(value, name, value=new)
     elif type(value) is Entry and name in {"value", "Value"}:
-        containers.put(value.map, value.key, new)
+        containers.put(value.map, value.key, value=new)
     elif type(value) is Loop:
         value.extra[name] = new
 
 
-def set_index(value: Any, argument: Any, new: Any) -> None:
+def set_index(value: Any, argument: Any, *, new: Any) -> None:
     """`#set($value[argument] = new)`; values that take none stay. Raises: JavaException."""
     if isinstance(value, dict):
-        containers.put(value, argument, new)
+        containers.put(value, argument, value=new)
     elif isinstance(value, list) and type(value) is not JavaView and is_integer(argument):
         place = argument + len(value) if argument < 0 else argument
-        containers.set_item(value, place, new)
+        containers.set_item(value, place, value=new)

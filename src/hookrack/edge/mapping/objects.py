@@ -49,7 +49,7 @@ class Input(Printed):
         return self._document
 
     def path(self, path: str | None) -> Any:
-        """`$input.path(...)`."""
+        """What `$input.path(...)` gives."""
         if not path:
             raise JavaException("IllegalArgumentException: a path can't be null or empty")
         try:
@@ -58,7 +58,7 @@ class Input(Printed):
             raise JavaException(str(exc)) from exc
 
     def json(self, path: str | None) -> str:
-        """`$input.json(...)`."""
+        """What `$input.json(...)` gives."""
         value = self.path(path)
         if value is None:
             return _JSON_OF_NOTHING
@@ -76,7 +76,7 @@ class Input(Printed):
         return str(parameters["header"].find(name) or "")
 
     def parameters(self) -> dict[str, Any]:
-        """`$input.params()`."""
+        """What `$input.params()` gives."""
         if self._parameters is None:
             path, query, headers = ({k: _one(v) for k, v in each.items()} for each in self._sources)
             self._parameters = {
@@ -105,7 +105,11 @@ class Util(Printed):
 
 _UNSAFE: Final = re.compile(r"[^ !#-&(-.0-\[\]-\x7f]")
 _SHORT: Final = {
-    **{"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"},
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\f": "\\f",
+    "\r": "\\r",
     **{letter: "\\" + letter for letter in "\"'/\\"},
 }
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -125,7 +129,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def escape_javascript(_: Util, value: Any) -> str | None:
-    """`$util.escapeJavaScript`."""
+    """What `$util.escapeJavaScript(...)` gives."""
     if value is None:
         return None
     return _UNSAFE.sub(_escaped, value if type(value) is str else show(value))
@@ -190,7 +194,7 @@ class Loop(Printed):
         return show(self.extra)
 
     def member(self, name: str) -> Any:
-        """`$foreach.name`."""
+        """What `$foreach.name` gives."""
         read = MEMBERS.get(name[:1].lower() + name[1:])
         return read(self) if read is not None else self.extra.get(name)
 

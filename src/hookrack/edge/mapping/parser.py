@@ -38,28 +38,27 @@ class _Parser:
 
     def whole(self) -> Block:
         block = self._block()
-        self._tokens.expect("end")
+        if self._tokens.peek().kind != "end":
+            raise self._tokens.refusal()
         return block
 
     def _interpolated(self, token: Token, text: str) -> Expression:
         """The template that a string in double quotes is."""
         place = self._tokens.place(token)
         is_trimmed = "##" not in text
-        with self._tokens.deeper():
-            depth = self._tokens.depth
-            source = text + " " if is_trimmed else text
-            inner = _Parser(Tokens(source, origin=place, depth=depth)).whole()
+        self._tokens.enter()
+        source = text + " " if is_trimmed else text
+        inner = _Parser(Tokens(source, origin=place, depth=self._tokens.depth)).whole()
+        self._tokens.leave()
         return syntax.Interpolation(inner, is_trimmed, place)
 
     def _block(self) -> Block:
         nodes: list[Node] = []
+        self._tokens.enter()
         while self._tokens.peek().kind in _STATEMENTS:
             nodes += self._statement()
+        self._tokens.leave()
         return Block(tuple(_joined(nodes)))
-
-    def _inner(self) -> Block:
-        with self._tokens.deeper():
-            return self._block()
 
     def _statement(self) -> list[Node]:
         tokens = self._tokens
@@ -99,10 +98,10 @@ class _Parser:
     def _if(self) -> Node:
         tokens = self._tokens
         place = tokens.place(tokens.peek())
-        branches = []
+        branches: list[tuple[Expression, Block]] = []
         while tokens.accept("#elseif" if branches else "#if"):
-            branches.append((self._test(), self._inner()))
-        otherwise = self._inner() if tokens.accept("#else") else None
+            branches.append((self._test(), self._block()))
+        otherwise = self._block() if tokens.accept("#else") else None
         self._end(place, "#if")
         return syntax.If(tuple(branches), otherwise, place)
 
@@ -147,7 +146,7 @@ class _Parser:
             lexer.pop()
         if name not in _WORDS:
             if arguments is not None and name.startswith("@"):
-                self._inner()
+                self._block()
                 self._end(place, word.image)
             return [syntax.Text(lexer.source[start : tokens.last.end])]
         if name in _LINES:
@@ -201,8 +200,8 @@ class _Parser:
     ) -> list[Node]:
         tokens = self._tokens
         start = tokens.last.end
-        body = self._inner()
-        end = tokens.last.end if tokens.last.end > start else start
+        body = self._block()
+        end = max(start, tokens.last.end)
         self._end(place, f"#{name}")
         if name == "macro":
             return []
@@ -245,7 +244,7 @@ def _variable(value: Expression, place: Place) -> str:
 
 
 def _escaped(image: str) -> str:
-    """`\\#word` as it prints: without the backslash if the word is one of ours."""
+    r"""`\\#word` as it prints: without the backslash if the word is one of ours."""
     last = image.rindex("\\")
     word = image[last + 1 :]
     name = word[1:].removeprefix("{").removesuffix("}")

@@ -1,7 +1,6 @@
 """References, literals and expressions of a template: the part of the parser inside a directive."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from hookrack.edge.mapping import syntax
@@ -72,17 +71,8 @@ class Tokens:
             text += f", {_name(wanted)} is missing" if wanted else ""
         return TemplateInvalid(text, self.place(token), hint=hint or _hint(token))
 
-    @contextmanager
-    def deeper(self) -> Iterator[None]:
-        """One level further in."""
-        self.enter()
-        try:
-            yield
-        finally:
-            self._depth -= 1
-
     def enter(self) -> None:
-        """Count a level; raise if they are too many."""
+        """One level further in; raise if they are too many."""
         self._depth += 1
         if self._depth > NESTING:
             raise TemplateInvalid(
@@ -90,6 +80,10 @@ class Tokens:
                 self.place(self.peek()),
                 hint="Compute inner parts with #set before.",
             )
+
+    def leave(self) -> None:
+        """One level back."""
+        self._depth -= 1
 
     @property
     def depth(self) -> int:
@@ -172,7 +166,9 @@ class Reader:
             tokens.accept("blank")
             if tokens.peek().kind not in {"string", "integer", "boolean", "name", "ref {"}:
                 raise tokens.refusal(hint="An index is a string, a whole number or a reference.")
+            tokens.enter()
             argument = self.value()
+            tokens.leave()
             tokens.accept("blank")
             tokens.expect("index ]")
             found.append(syntax.Index(argument, tokens.place(opening)))
@@ -186,17 +182,17 @@ class Reader:
         if not is_call:
             return syntax.Property(name.image, place)
         tokens.take()
-        arguments = []
-        if tokens.peek().kind != "call )":
-            arguments = self._parameters()
+        tokens.enter()
+        arguments: list[Expression] = []
+        while tokens.peek().kind != "call )" or arguments:
+            tokens.accept("blank")
+            arguments.append(self.value())
+            tokens.accept("blank")
+            if not tokens.accept(","):
+                break
+        tokens.leave()
         tokens.expect("call )")
         return syntax.Call(name.image, tuple(arguments), place)
-
-    def _parameters(self) -> list[Expression]:
-        found = [self._parameter()]
-        while self._tokens.accept(","):
-            found.append(self._parameter())
-        return found
 
     def _parameter(self) -> Expression:
         self._tokens.accept("blank")
@@ -209,14 +205,12 @@ class Reader:
         tokens = self._tokens
         kind = tokens.peek().kind
         if kind in {"name", "ref {"}:
-            with tokens.deeper():
-                return self.reference()
-        if kind == "[":
-            with tokens.deeper():
-                return self._list()
-        if kind == "{":
-            with tokens.deeper():
-                return self._map()
+            return self.reference()
+        if kind in {"[", "{"}:
+            tokens.enter()
+            found = self._list() if kind == "[" else self._map()
+            tokens.leave()
+            return found
         if kind not in {"string", "integer", "float", "boolean"}:
             raise tokens.refusal(wanted="a value")
         return self._constant(tokens.take())
@@ -313,16 +307,19 @@ class Reader:
         if tokens.peek().kind == "blank" and tokens.peek(1).kind == "!":
             tokens.take()
         if tokens.accept("!"):
-            with tokens.deeper():
-                return syntax.Not(self._operand())
+            tokens.enter()
+            negated = syntax.Not(self._operand())
+            tokens.leave()
+            return negated
         tokens.accept("blank")
         if tokens.accept("("):
-            with tokens.deeper():
-                start = tokens.peek().start
-                inner = self.expression()
-                literal = tokens.lexer.source[start : tokens.last.end]
-                tokens.expect(")")
-                value: Expression = syntax.Group(inner, literal)
+            tokens.enter()
+            start = tokens.peek().start
+            inner = self.expression()
+            literal = tokens.lexer.source[start : tokens.last.end]
+            tokens.expect(")")
+            tokens.leave()
+            value: Expression = syntax.Group(inner, literal)
         else:
             value = self.value()
         tokens.accept("blank")
@@ -352,7 +349,7 @@ def _grouped(parts: list[tuple[str, Expression, str, Place]]) -> Expression:
 def _chain(
     run: list[tuple[str, Expression, str, Place]],
 ) -> tuple[str, Expression, str, Place]:
-    operator, first, literal, place = run[0]
+    operator, first, _literal, place = run[0]
     if len(run) == 1:
         return run[0]
     last = run[-1]

@@ -29,7 +29,9 @@ class _Statements:
 
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        parts = [_static(each) or self._node(each) for each in block.nodes]
+        parts: list[str | Emit] = []
+        for node in block.nodes:
+            parts.append(_static(node) or self._node(node))  # noqa: PERF401 - saves a frame
         weight = sum(map(_weight, block.nodes))
         size = sum(len(each) for each in parts if isinstance(each, str))
         place = _place(block)
@@ -44,7 +46,7 @@ class _Statements:
             if run.room < 0:
                 raise run.full(place)
             for each in parts:
-                if type(each) is str:
+                if isinstance(each, str):
                     out.append(each)
                 else:
                     each(run, out)
@@ -90,7 +92,9 @@ class _Statements:
         return emit
 
     def _if(self, node: syntax.If) -> Emit:
-        branches = [(self._values.test(test), self.block(body)) for test, body in node.branches]
+        branches: list[tuple[Test, Emit]] = []
+        for test, body in node.branches:
+            branches.append((self._values.test(test), self.block(body)))
         otherwise = self.block(node.otherwise) if node.otherwise is not None else _nothing
         if len(branches) == 1:
             return _one_branch(*branches[0], otherwise)
@@ -138,9 +142,9 @@ class _Statements:
     def _put(self, last: syntax.Step) -> Callable[[Run, Any, Any], None]:
         if isinstance(last, syntax.Index):
             argument = self._values.value(last.argument)
-            return lambda run, holder, new: members.set_index(holder, argument(run), new)
+            return lambda run, holder, new: members.set_index(holder, argument(run), new=new)
         name = last.name
-        return lambda _, holder, new: members.set_property(holder, name, new)
+        return lambda _, holder, new: members.set_property(holder, name, new=new)
 
     def _foreach(self, node: syntax.Foreach) -> Emit:
         if node.items is None:
@@ -212,7 +216,7 @@ def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
         if type(value) is not dict:
             slow(run, out)
             return
-        text = value.get(name)
+        text: Any = value.get(name)
         kind = type(text)
         if kind is int:
             text = str(text)
@@ -327,9 +331,7 @@ def _sequence(found: Any) -> tuple[Any, list[Any] | None]:
     return None, None
 
 
-def _turns(
-    run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn
-) -> None:
+def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn) -> None:
     scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
     size = len(sequence)
     at, most = 0, run.limits.turns
@@ -372,4 +374,3 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
         run.scope.pop(_FOREACH, None)
     else:
         run.scope[_FOREACH] = loop.shadowed
-

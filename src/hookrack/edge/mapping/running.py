@@ -121,7 +121,17 @@ _MADE: Final[dict[str, Callable[[Scope], Any]]] = {
 class Run:
     """The state of one rendering."""
 
-    __slots__ = ("_spent", "_started", "limits", "nulls", "pause", "room", "scope", "texts", "trace")
+    __slots__ = (
+        "_spent",
+        "_started",
+        "limits",
+        "nulls",
+        "pause",
+        "room",
+        "scope",
+        "texts",
+        "trace",
+    )
 
     def __init__(self, request: MappingRequest, limits: Limits, *, trace: Trace | None) -> None:
         self.limits = limits

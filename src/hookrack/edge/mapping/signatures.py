@@ -58,7 +58,7 @@ def table(rows: dict[str, Callable[..., Any]], *tables: Table) -> Table:
     return found
 
 
-def find(methods: Table, name: str, arguments: list[Any]) -> Callable[..., Any] | None:
+def find(methods: Table, name: str, *, arguments: list[Any]) -> Callable[..., Any] | None:
     """The first method of this name that fits, or None."""
     for method in methods.get(name, ()):
         if method.fits(arguments):

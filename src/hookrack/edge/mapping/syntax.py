@@ -74,14 +74,14 @@ class Interpolation:
 
 @dataclass(frozen=True, slots=True)
 class ListLiteral:
-    """`[a, b]`."""
+    """A list, `[a, b]`."""
 
     items: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class RangeLiteral:
-    """`[a..b]`."""
+    """A range, `[a..b]`."""
 
     first: "Expression"
     last: "Expression"
@@ -90,7 +90,7 @@ class RangeLiteral:
 
 @dataclass(frozen=True, slots=True)
 class MapLiteral:
-    """`{k: v}`."""
+    """A map, `{k: v}`."""
 
     pairs: "tuple[tuple[Expression, Expression], ...]"
     place: Place
@@ -98,7 +98,7 @@ class MapLiteral:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """`!x`."""
+    """The reverse, `!x`."""
 
     operand: "Expression"
 
@@ -145,7 +145,7 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """`#set($target = value)`."""
+    """An assignment, `#set($target = value)`."""
 
     target: Reference
     value: Expression
@@ -164,7 +164,7 @@ class Foreach:
 
 @dataclass(frozen=True, slots=True)
 class Define:
-    """`#define($name)`."""
+    """What `#define($name)` holds."""
 
     name: str
     body: "Block"

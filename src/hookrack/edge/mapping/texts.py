@@ -104,15 +104,15 @@ def _repeat(text: str, times: int) -> str:
 
 
 def _replace_all(text: str, pattern: str, new: str) -> str:
-    return java_regex.replaced(text, pattern, new, only_first=False, limit=TEXT_LIMIT)
+    return java_regex.replaced(text, pattern, by=new, only_first=False, limit=TEXT_LIMIT)
 
 
 def _replace_first(text: str, pattern: str, new: str) -> str:
-    return java_regex.replaced(text, pattern, new, only_first=True, limit=TEXT_LIMIT)
+    return java_regex.replaced(text, pattern, by=new, only_first=True, limit=TEXT_LIMIT)
 
 
 def _split(text: str, pattern: str, limit: int = 0) -> JavaArray:
-    return JavaArray(java_regex.split(text, pattern, limit))
+    return JavaArray(java_regex.split(text, pattern, limit=limit))
 
 
 def _join(_: str, between: str, *parts: Any) -> str:
