@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from conformance.oracle import Case, Result
+
 from hookrack.edge.mapping import (
     Limits,
     MappingFault,

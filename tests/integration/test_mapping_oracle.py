@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-
 from conformance import oracle as second
 from conformance.engine import answer, difference
 from conformance.fuzz import KINDS, Tally, differences

@@ -81,15 +81,7 @@ class _Statements:
         plain = _printed(value, literal, place=node.place)
         if self._values.is_plain(node):
             plain = _printed_property(node, plain)
-        if not before:
-            return plain
-        text = _text(before)
-
-        def emit(run: Run, out: list[str]) -> None:
-            text(run, out)
-            plain(run, out)
-
-        return emit
+        return _preceded(before, node, plain) if before else plain
 
     def _if(self, node: syntax.If) -> Emit:
         branches: list[tuple[Test, Emit]] = []
@@ -112,6 +104,8 @@ class _Statements:
         value, target, place = self._values.value(node.value), node.target, node.place
         root = target.root
         if not target.steps:
+            if target.literal != f"${root}":  # `${x}` and `$!x` set another name, never asked for
+                return _evaluated(value)
 
             def assign(run: Run, _: list[str]) -> None:
                 new = value(run)
@@ -227,6 +221,25 @@ def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
         if run.room < 0:
             raise run.full(place)
         out.append(text)
+
+    return emit
+
+
+def _evaluated(value: Value) -> Emit:
+    def emit(run: Run, _: list[str]) -> None:
+        value(run)
+
+    return emit
+
+
+def _preceded(before: str, node: syntax.Reference, plain: Emit) -> Emit:
+    """Backslashes or dollars before a reference; before a definition they don't print."""
+    text, root, is_bare = _text(before), node.root, not node.steps
+
+    def emit(run: Run, out: list[str]) -> None:
+        if not (is_bare and type(run.scope[root]) is Definition):
+            text(run, out)
+        plain(run, out)
 
     return emit
 
