@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hookrack.edge.mapping.arithmetic import compare
 from hookrack.edge.mapping.faults import JavaException
-from hookrack.edge.mapping.signatures import Table, table
+from hookrack.edge.mapping.signatures import Table, comparable, table
 from hookrack.edge.mapping.texts import OBJECT
 from hookrack.edge.mapping.values import INT, LONG, class_name, same, show
 
@@ -82,7 +82,7 @@ NUMBER: Final[Table] = table(
 )
 INTEGER: Final[Table] = table(
     {
-        "compareTo(I)": _compare_to,
+        "compareTo(O)": comparable("I", _compare_to),
         "parseInt(S)": _parse_int,
         "valueOf(S)": _parse_int,
         "valueOf(I)": lambda _, value: value,
@@ -96,7 +96,7 @@ INTEGER: Final[Table] = table(
 )
 BIG: Final[Table] = table(
     {
-        "compareTo(L)": _compare_to,
+        "compareTo(O)": comparable("W", _compare_to),
         "parseLong(S)": _parse_long,
         "valueOf(S)": _parse_long,
         "valueOf(L)": lambda _, value: value,
@@ -105,7 +105,7 @@ BIG: Final[Table] = table(
 )
 DOUBLE: Final[Table] = table(
     {
-        "compareTo(D)": _compare_to,
+        "compareTo(O)": comparable("F", _compare_to),
         "isNaN()": math.isnan,
         "isInfinite()": math.isinf,
         "parseDouble(S)": _parse_double,
@@ -114,7 +114,10 @@ DOUBLE: Final[Table] = table(
     NUMBER,
 )
 EXACT: Final[Table] = table(
-    {"compareTo(N)": _compare_to, "toPlainString()": lambda value: format(value, "f")},
+    {
+        "compareTo(O)": comparable("X", _compare_to),
+        "toPlainString()": lambda value: format(value, "f"),
+    },
     NUMBER,
 )
 BOOLEAN: Final[Table] = table(
@@ -124,7 +127,7 @@ BOOLEAN: Final[Table] = table(
         "equals(O)": lambda value, other: value is other,
         "parseBoolean(S)": lambda _, text: (text or "").lower() == "true",
         "valueOf(S)": lambda _, text: (text or "").lower() == "true",
-        "compareTo(B)": lambda value, other: int(value) - int(other),
+        "compareTo(O)": comparable("B", lambda value, other: int(value) - int(other)),
     },
     OBJECT,
 )

@@ -95,7 +95,13 @@ RULES: Final = (
     _rule("raw", r"#\[\[", states=_ALL, first="#", mode="more"),
     _rule("comment", r"#\*", states=_ALL, first="#", mode="more"),
     _rule("#", "#", states=_ALL, first="#", mode="more"),
-    _rule("##", "##", states=_ALL - {_S.RAW}, first="#"),
+    # After `$x.y` there is no line comment: it prints, as it does on API Gateway.
+    _rule(
+        "##",
+        "##",
+        states=(_S.DEFAULT, _S.REFERENCE, _S.WORD, _S.DIRECTIVE),
+        first="#",
+    ),
     _rule("\\\\", r"\\\\", states=(_S.DEFAULT,), first="\\"),
     _rule("text", r"\\", states=(_S.DEFAULT,), first="\\"),
     _rule("text", r"[^$#\\]+", states=(_S.DEFAULT,), first=None),

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import containers, figures, texts
+from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import INPUT, LOOP, UTIL, Input, Loop, Util
 from hookrack.edge.mapping.signatures import Table, find
@@ -87,13 +88,23 @@ _GETTERS: Final[dict[tuple[type, str], Callable[[Any], Any]]] = {
 
 def index(value: Any, argument: Any) -> Any:
     """`value[argument]`, counted from the end if negative, or None. Raises: JavaException."""
+    argument = _from_start(value, argument)
     if isinstance(value, dict):
         return containers.lookup(value, argument)
     if isinstance(value, list) and type(value) is not JavaView and is_integer(argument):
-        return containers.item(value, argument + len(value) if argument < 0 else argument)
+        return containers.item(value, argument)
     if type(value) is Loop and isinstance(argument, str):
         return value.extra.get(argument)
     return None
+
+
+def _from_start(value: Any, argument: Any) -> Any:
+    """An index that counts from the end, as it counts from the start. Raises: JavaException."""
+    if not is_integer(argument) or argument >= 0:
+        return argument
+    if not isinstance(value, list | dict):
+        raise JavaException("a negative index wants something that has a size()")
+    return argument + len(value)
 
 
 def set_property(value: Any, name: str, *, new: Any) -> None:
@@ -108,8 +119,8 @@ def set_property(value: Any, name: str, *, new: Any) -> None:
 
 def set_index(value: Any, argument: Any, *, new: Any) -> None:
     """`#set($value[argument] = new)`; values that take none stay. Raises: JavaException."""
+    argument = _from_start(value, argument)
     if isinstance(value, dict):
         containers.put(value, argument, value=new)
     elif isinstance(value, list) and type(value) is not JavaView and is_integer(argument):
-        place = argument + len(value) if argument < 0 else argument
-        containers.set_item(value, place, value=new)
+        containers.set_item(value, argument, value=new)

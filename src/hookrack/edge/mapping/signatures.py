@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.values import Character, is_integer, is_number
 
 # What a parameter takes, in the letters of a signature.
@@ -19,6 +20,9 @@ FITS: Final[dict[str, Callable[[Any], bool]]] = {
     "L": lambda value: type(value) is int,
     "D": lambda value: is_number(value) and not isinstance(value, Decimal),
     "N": is_number,
+    "F": lambda value: isinstance(value, float),
+    "W": lambda value: type(value) is int and not is_integer(value),
+    "X": lambda value: isinstance(value, Decimal),
     "B": lambda value: isinstance(value, bool),
     "c": lambda value: isinstance(value, Character),
     "C": lambda value: value is None or isinstance(value, list),
@@ -56,6 +60,19 @@ def table(rows: dict[str, Callable[..., Any]], *tables: Table) -> Table:
     for name, methods in own.items():
         found[name] = (*methods, *found.get(name, ()))
     return found
+
+
+def comparable(fits: str, run: Callable[[Any, Any], int]) -> Callable[[Any, Any], int]:
+    """A `compareTo`, which in Java takes any value but throws at those of another class."""
+
+    def compare_to(value: Any, other: Any) -> int:
+        if other is None:
+            raise JavaException("NullPointerException: an argument is null")
+        if not FITS[fits](other):
+            raise JavaException("ClassCastException: compareTo with a value of another class")
+        return run(value, other)
+
+    return compare_to
 
 
 def find(methods: Table, name: str, *, arguments: list[Any]) -> Callable[..., Any] | None:

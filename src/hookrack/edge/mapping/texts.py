@@ -6,7 +6,7 @@ from typing import Any, Final
 from hookrack.edge.mapping import java_regex
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.formats import formatted
-from hookrack.edge.mapping.signatures import Table, table
+from hookrack.edge.mapping.signatures import Table, comparable, table
 from hookrack.edge.mapping.values import TEXT_LIMIT, Character, JavaArray, show
 
 _BLANKS: Final = "".join(map(chr, range(0x21)))
@@ -184,7 +184,7 @@ TEXT: Final[Table] = table(
             other is not None and text.upper().lower() == other.upper().lower()
         ),
         "contentEquals(S)": _no_null(lambda text, other: text == other),
-        "compareTo(S)": _no_null(_compare),
+        "compareTo(O)": comparable("S", _compare),
         "compareToIgnoreCase(S)": _no_null(
             lambda text, other: _compare(text.upper().lower(), other.upper().lower())
         ),
@@ -211,7 +211,7 @@ CHARACTER: Final[Table] = table(
         "charValue()": lambda letter: letter,
         "toString()": str,
         "equals(O)": lambda letter, other: isinstance(other, Character) and letter == other,
-        "compareTo(c)": _compare,
+        "compareTo(O)": comparable("c", _compare),
     },
     OBJECT,
 )
