@@ -28,7 +28,7 @@ def test_the_oracle_is_velocity(oracle: Oracle) -> None:
     """It renders, and it notices a template that is none: so agreeing with it says something."""
     case = {"template": "$input.json('$.a')", "request": {"body": "{a:[1,'x/y',]}"}}
     assert oracle.ask(case)["output"] == '[1,"x/y"]'
-    assert "ParseErrorException" in oracle.ask({"template": "#if("})["error"]
+    assert "ParseException" in oracle.ask({"template": "#if("})["error"]
     wrong = difference(answer(case), {"output": "[1]"})
     assert wrong is not None
 
