@@ -51,6 +51,8 @@ def _combined(sign: str, left: Any, right: Any) -> Any:
     if not (is_number(left) and is_number(right)):
         return None
     if isinstance(left, int) and isinstance(right, int):
+        if sign == "%" and _is_big(left, right):
+            return _big_modulo(left, right)
         return _bounded(_whole(sign, left, right))
     if isinstance(left, Decimal) or isinstance(right, Decimal) or _is_big(left, right):
         return _exact(sign, _decimal(left), _decimal(right))
@@ -59,6 +61,13 @@ def _combined(sign: str, left: Any, right: Any) -> Any:
 
 def _is_big(left: Any, right: Any) -> bool:
     return any(isinstance(each, int) and not -(2**63) <= each < 2**63 for each in (left, right))
+
+
+def _big_modulo(left: int, right: int) -> int:
+    """BigInteger's `mod`, which is never negative and takes no negative modulus."""
+    if right < 0:
+        raise JavaException("ArithmeticException: BigInteger: modulus not positive")
+    return left % right
 
 
 def _bounded(value: int) -> int:

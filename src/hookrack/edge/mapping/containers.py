@@ -166,6 +166,23 @@ def _put_if_absent(holder: dict[Any, Any], key: Any, value: Any) -> Any:
     return old
 
 
+def _replace(holder: dict[Any, Any], key: Any, value: Any) -> Any:
+    return put(holder, key, value=value) if _contains_key(holder, key) else None
+
+
+def _unsupported() -> Any:
+    raise JavaException("UnsupportedOperationException: this can't be changed")
+
+
+def _remove_from_map(view: JavaView, value: Any) -> bool:
+    """Remove from a view what it shows, and so from its map."""
+    place = _index_of(view, value)
+    if place >= 0:
+        del view[place]
+        del view.source[list(view.source)[place]]
+    return place >= 0
+
+
 def _set_value(entry: Entry, value: Any) -> Any:
     return put(entry.map, entry.key, value=value)
 
@@ -181,6 +198,27 @@ COLLECTION: Final[Table] = table(
         "equals(O)": same,
     },
     OBJECT,
+)
+VIEW: Final[Table] = table(
+    {
+        "add(O)": lambda *_: _unsupported(),
+        "addAll(C)": lambda *_: _unsupported(),
+        "remove(O)": _remove_from_map,
+    },
+    COLLECTION,
+)
+ARRAY: Final[Table] = table(
+    {
+        "get(I)": item,
+        "set(IO)": _set_item,
+        "indexOf(O)": _index_of,
+        "lastIndexOf(O)": _last_index_of,
+        "subList(II)": _sub_list,
+        "add(O)": lambda *_: _unsupported(),
+        "add(IO)": lambda *_: _unsupported(),
+        "remove(I)": lambda *_: _unsupported(),
+    },
+    COLLECTION,
 )
 LIST: Final[Table] = table(
     {
@@ -198,7 +236,6 @@ LIST: Final[Table] = table(
     },
     COLLECTION,
 )
-ARRAY: Final[Table] = table({"get(I)": item, "set(IO)": _set_item}, COLLECTION)
 MAP: Final[Table] = table(
     {
         "size()": len,
@@ -207,6 +244,7 @@ MAP: Final[Table] = table(
         "put(OO)": lambda holder, key, value: put(holder, key, value=value),
         "putAll(M)": _put_all,
         "putIfAbsent(OO)": _put_if_absent,
+        "replace(OO)": _replace,
         "remove(O)": lambda holder, key: (
             holder.pop(key, None) if _contains_key(holder, key) else None
         ),

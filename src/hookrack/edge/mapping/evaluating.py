@@ -9,7 +9,7 @@ from hookrack.edge.mapping.containers import key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import MEMBERS, Input, Loop, Util, escape_javascript
-from hookrack.edge.mapping.running import HEAVY, Emit, Run, Traced
+from hookrack.edge.mapping.running import HEAVY, Definition, Emit, Run, Traced
 from hookrack.edge.mapping.syntax import Expression
 from hookrack.edge.mapping.values import equal, is_integer, show
 
@@ -225,6 +225,8 @@ def _is_range_end(value: Any) -> bool:
 def _truth(value: Value) -> Test:
     def test(run: Run) -> bool:
         found = value(run)
+        if type(found) is Definition:
+            return found.text() is not None
         return found is not False and found is not None
 
     return test

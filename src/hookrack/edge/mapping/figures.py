@@ -127,7 +127,7 @@ BOOLEAN: Final[Table] = table(
         "equals(O)": lambda value, other: value is other,
         "parseBoolean(S)": lambda _, text: (text or "").lower() == "true",
         "valueOf(S)": lambda _, text: (text or "").lower() == "true",
-        "compareTo(O)": comparable("B", lambda value, other: int(value) - int(other)),
+        "compareTo(O)": comparable("B", lambda value, other: value - other),
     },
     OBJECT,
 )

@@ -32,7 +32,7 @@ _TABLES: Final[dict[type, Table]] = {
     list: containers.LIST,
     JavaList: containers.LIST,
     JavaArray: containers.ARRAY,
-    JavaView: containers.COLLECTION,
+    JavaView: containers.VIEW,
     Entry: containers.ENTRY,
     Cursor: containers.CURSOR,
     JavaClass: texts.CLASS,

@@ -353,7 +353,7 @@ def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _
         if len(sized) != size:
             exc = ModifiedFault("ConcurrentModificationException: changed while looped over")
             raise run.fault(exc, turn.place)
-        scope[name] = sequence[at]
+        scope[name] = None if name in run.nulls else sequence[at]
         has_next = at + 1 < size
         if loop is not None:
             loop.index = at
@@ -379,6 +379,7 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
     for name, value in saved:
         if value is None:
             run.scope.pop(name, None)
+            run.nulls = tuple(each for each in run.nulls if each != name)
         else:
             run.scope[name] = value
     if loop is None or run.scope[_FOREACH] is not loop:
