@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from hookrack.edge.mapping import members, syntax
 from hookrack.edge.mapping.containers import ModifiedFault
-from hookrack.edge.mapping.evaluating import Test, Value, Values
+from hookrack.edge.mapping.evaluating import Test, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
-from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.objects import Loop, Util, escape_text
 from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
+from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import Cursor, JavaView, show
 
@@ -29,13 +30,19 @@ class _Statements:
 
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        parts: list[str | Emit] = []
+        parts: list[tuple[str, Emit]] = []
+        text, size = "", 0
         for node in block.nodes:
-            parts.append(_static(node) or self._node(node))  # noqa: PERF401 - saves a frame
+            if isinstance(node, syntax.Text):
+                text += node.text
+                size += len(node.text)
+            else:
+                parts.append((text, self._node(node)))
+                text = ""
+        tail = text
         weight = sum(map(_weight, block.nodes))
-        size = sum(len(each) for each in parts if isinstance(each, str))
         place = _place(block)
-        if not parts:
+        if not parts and not tail:
             return _nothing
 
         def emit(run: Run, out: list[str]) -> None:
@@ -45,11 +52,12 @@ class _Statements:
             run.room -= size
             if run.room < 0:
                 raise run.full(place)
-            for each in parts:
-                if isinstance(each, str):
-                    out.append(each)
-                else:
-                    each(run, out)
+            for before, each in parts:
+                if before:
+                    out.append(before)
+                each(run, out)
+            if tail:
+                out.append(tail)
 
         return emit
 
@@ -81,6 +89,8 @@ class _Statements:
         plain = _printed(value, literal, place=node.place)
         if self._values.is_plain(node):
             plain = _printed_property(node, plain)
+        elif (escaped := self._values.escaped(node)) is not None:
+            plain = _printed_escape(escaped, plain, place=node.place)
         return _preceded(before, node, plain) if before else plain
 
     def _if(self, node: syntax.If) -> Emit:
@@ -145,11 +155,6 @@ class _Statements:
             return _nothing
         items, body = self._values.value(node.items), self.block(node.body)
         return _foreach(node.name, items, body, place=node.place, roots=self._values.roots)
-
-
-def _static(node: Node) -> str | None:
-    """What a node always prints, if that is known."""
-    return node.text if isinstance(node, syntax.Text) else None
 
 
 def _nothing(_: Run, __: list[str]) -> None:
@@ -240,6 +245,23 @@ def _preceded(before: str, node: syntax.Reference, plain: Emit) -> Emit:
         if not (is_bare and type(run.scope[root]) is Definition):
             text(run, out)
         plain(run, out)
+
+    return emit
+
+
+def _printed_escape(value: Value, slow: Emit, *, place: Place) -> Emit:
+    """`$util.escapeJavaScript(...)` of a string, which is what most of the others are."""
+
+    def emit(run: Run, out: list[str]) -> None:
+        given = value(run) if type(run.scope["util"]) is Util else None
+        if type(given) is not str:
+            slow(run, out)
+            return
+        text = escape_text(given)
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
 
     return emit
 
@@ -366,7 +388,7 @@ def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _
         run.pause -= 1
         if run.pause < 0:
             run.look(turn.place)
-        if scope[name] is None:
+        if scope[name] is None and name not in run.nulls:
             run.nulls = (*nulls, name)
             body(run, out)
             run.nulls = nulls
