@@ -97,19 +97,18 @@ def _in_time() -> Iterator[None]:
 def running() -> Iterator[Oracle]:
     """The oracle, compiled and started."""
     _compile()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", CLASS_PATH, "Oracle"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="ascii",
         env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-    try:
-        yield Oracle(process)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            yield Oracle(process)
+        finally:
+            process.kill()
 
 
 def _compile() -> None:

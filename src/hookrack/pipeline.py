@@ -13,22 +13,20 @@ entrypoint that calls it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from hookrack.edge.address import check_address
 from hookrack.edge.auth import answer_question, check_credential, check_sent
 from hookrack.edge.handshakes import Reply
-from hookrack.edge.mapping import DEFAULT_LIMITS, Limits, Template
-from hookrack.edge.mapping.step import FlowMapping
-from hookrack.edge.schema import Model
+from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
 from hookrack.edge.sent import Lookup, Sent, no_header, unknown
 from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
 from hookrack.flows import Account, Configuration, Flow, WebhookKey
 from hookrack.heads import Head, glance_at_head, read_head
-from hookrack.jsontext import find_json_fault, is_json_type
+from hookrack.intake import check_and_map, check_body
 from hookrack.model import (
     KEYS_PER_EVENT,
     Dead,
@@ -41,7 +39,6 @@ from hookrack.model import (
     Retry,
     decode_envelope,
     encode_envelope,
-    is_content_type,
     is_event_id,
     is_webhook_key,
     new_event_id,
@@ -119,55 +116,6 @@ async def accept(
     event = check_and_map(request, flow, event_id=event_id, limits=limits)
     await queue.send(event.account, encode_envelope(event))
     return event.id
-
-
-def check_and_map(request: Request, flow: Flow, *, event_id: str, limits: Limits) -> Event:
-    """What `accept` sends: the body as it is, or what the flow's template makes of it."""
-    mapping = flow.mapping
-    template = None if mapping is None else _choose(mapping, request.content_type)
-    if mapping is None or template is None:
-        _check_body(request.content_type, request.body, model=flow.model)
-        if not flow.keys:
-            raise Rejected(Code.KEYS_INVALID, "No template ran, and the flow has no webhook keys.")
-        return Event(
-            id=event_id,
-            account=request.account,
-            flow=request.flow,
-            received_at=request.received_at,
-            content_type=request.content_type,
-            data=request.body,
-            dedupe_id=flow.dedupe.find(request),
-        )
-    if flow.model is not None and is_json_type(request.content_type):
-        _check_body(request.content_type, request.body or b"{}", model=flow.model)
-    event = mapping.apply(template, request, event_id=event_id, limits=limits)
-    if event.dedupe_id is None:
-        event = replace(event, dedupe_id=flow.dedupe.find(request))
-    if not (event.keys or flow.keys):
-        raise Rejected(Code.KEYS_INVALID, "The template set no $webhookKeys; the flow has none.")
-    return event
-
-
-def _choose(mapping: FlowMapping, content_type: str) -> Template | None:
-    if not is_content_type(content_type):
-        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
-    return mapping.choose(content_type)
-
-
-def _check_body(content_type: str, body: bytes, *, model: Model | None = None) -> None:
-    """Type, JSON, model: in this order. Raises: Rejected."""
-    if not is_content_type(content_type):
-        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
-    if not is_json_type(content_type):
-        if model is not None:
-            detail = "This flow has a model, so it takes JSON only."
-            raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
-        return
-    if fault := find_json_fault(body):
-        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
-    if model is not None and (violations := model.violations(body)):
-        detail = f"The body breaks the model at {violations[0].pointer or 'its top'}."
-        raise Rejected(Code.MODEL_VIOLATION, detail, violations=violations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +329,7 @@ async def write(
     _check_keys(keys, KEYS_PER_EVENT)
     if len(set(keys)) != len(keys):
         raise Rejected(Code.KEYS_INVALID, "A key is named twice.")
-    _check_body(content_type, data)
+    check_body(content_type, data)
     direct = DirectSet(
         event_id=new_event_id(now),
         keys=tuple(keys),

@@ -41,7 +41,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "registry": {
         *("edge", "errors", "flow_auth", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
-    "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
+    "intake": {"edge", "errors", "flows", "jsontext", "model"},
+    "pipeline": {
+        *("edge", "entries", "errors", "flows", "heads", "intake", "jsontext", "model", "ports"),
+    },
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
     "queues": BASE | {"_redis", "heads"},

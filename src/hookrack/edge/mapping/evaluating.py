@@ -4,20 +4,26 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from hookrack.edge.mapping import arithmetic, members, syntax
+from hookrack.edge.mapping import arithmetic, syntax
 from hookrack.edge.mapping.containers import key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
-from hookrack.edge.mapping.objects import MEMBERS, Input, Loop, Util, escape_javascript
-from hookrack.edge.mapping.running import HEAVY, Definition, Emit, Run, Traced
+from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
+from hookrack.edge.mapping.stepping import (
+    Step,
+    Value,
+    call_step,
+    index_step,
+    loop_member,
+    property_step,
+    short_call_step,
+)
 from hookrack.edge.mapping.syntax import Expression
 from hookrack.edge.mapping.values import equal, is_integer, show
 
-Value = Callable[[Run], Any]
 Test = Callable[[Run], bool]
-Step = Callable[[Run, Any], Any]
 RANGE: Final = 1_000_000  # the numbers of one range
-_SIZED: Final = (str, list, dict)
 
 
 class Values:
@@ -54,7 +60,8 @@ class Values:
         if isinstance(node, syntax.Constant):
             return _constant(node.value is True)
         if isinstance(node, syntax.Reference):
-            return _truth(self.reference(node))
+            slow = _truth(self.reference(node))
+            return _loop_truth(node.root, loop_member(node), slow) if self.is_plain(node) else slow
         if isinstance(node, syntax.Group):
             return self.test(node.inner)
         if isinstance(node, syntax.Not):
@@ -141,18 +148,34 @@ class Values:
         step = node.steps[0]
         return isinstance(step, syntax.Property) and step.name not in {"class", "Class"}
 
+    def escaped(self, node: syntax.Reference) -> Value | None:
+        """What `$util.escapeJavaScript` is given, if the reference is just that and pure.
+
+        The argument may be evaluated twice, so it is a reference that calls nothing.
+        """
+        if self._is_traced or node.root != "util" or len(node.steps) != 1:
+            return None
+        step = node.steps[0]
+        if not isinstance(step, syntax.Call) or step.name != "escapeJavaScript":
+            return None
+        if len(step.arguments) != 1 or not isinstance(step.arguments[0], syntax.Reference):
+            return None
+        argument = step.arguments[0]
+        calls = [each for each in argument.steps if not isinstance(each, syntax.Property)]
+        return None if calls or argument.is_runt else self.reference(argument)
+
     def step(self, node: syntax.Step) -> Step:
         """One step of a reference."""
         if isinstance(node, syntax.Property):
-            return _property(node.name)
+            return property_step(node.name)
         if isinstance(node, syntax.Index):
-            return _index(self.value(node.argument), node.place)
+            return index_step(self.value(node.argument), node.place)
         arguments: list[Value] = []
         for each in node.arguments:
             arguments.append(self.value(each))  # noqa: PERF401 - as above
         if len(arguments) == 1:
-            return _call_with_one(node.name, arguments[0], place=node.place)
-        return _call(node.name, arguments, place=node.place)
+            return short_call_step(node.name, arguments[0], place=node.place)
+        return call_step(node.name, arguments, place=node.place)
 
 
 def _walked(root: str, steps: list[Step]) -> Value:
@@ -232,6 +255,18 @@ def _truth(value: Value) -> Test:
     return test
 
 
+def _loop_truth(root: str, of_loop: Callable[[Loop], Any] | None, slow: Test) -> Test:
+    """`#if($foreach.hasNext)`, which almost every loop has."""
+    if of_loop is None:
+        return slow
+
+    def test(run: Run) -> bool:
+        value = run.scope[root]
+        return of_loop(value) is not False if type(value) is Loop else slow(run)
+
+    return test
+
+
 def _negation(test: Test) -> Test:
     return lambda run: not test(run)
 
@@ -307,79 +342,3 @@ def _traced(value: Value, node: syntax.Reference) -> Value:
         return found
 
     return traced
-
-
-def _property(name: str) -> Step:
-    if name in {"class", "Class"}:
-        return lambda _, value: members.read(value, name)
-
-    of_loop = MEMBERS.get(name)
-
-    def step(_: Run, value: Any) -> Any:
-        if type(value) is dict:
-            return value.get(name)
-        if of_loop is not None and type(value) is Loop:
-            return of_loop(value)
-        return members.read(value, name)
-
-    return step
-
-
-def _index(argument: Value, place: Place) -> Step:
-    def step(run: Run, value: Any) -> Any:
-        try:
-            return members.index(value, argument(run))
-        except JavaException as exc:
-            raise run.fault(exc, place) from exc
-
-    return step
-
-
-def _call(name: str, arguments: list[Value], *, place: Place) -> Step:
-    def step(run: Run, value: Any) -> Any:
-        given = [each(run) for each in arguments]
-        try:
-            result = members.call(value, name, arguments=given)
-        except JavaException as exc:
-            raise run.fault(exc, place) from exc
-        return _weighed(run, value, result, place=place)
-
-    return step
-
-
-def _call_with_one(name: str, argument: Value, *, place: Place) -> Step:
-    """A call with one argument, with a short cut for those that most templates are made of."""
-    on_input = _ON_INPUT.get(name)
-    on_util = escape_javascript if name == "escapeJavaScript" else None
-
-    def step(run: Run, value: Any) -> Any:
-        given = argument(run)
-        try:
-            if on_input is not None and type(value) is Input and type(given) is str:
-                result = on_input(value, given)
-            elif on_util is not None and type(value) is Util:
-                result = on_util(value, given)
-            else:
-                result = members.call(value, name, arguments=[given])
-        except JavaException as exc:
-            raise run.fault(exc, place) from exc
-        return _weighed(run, value, result, place=place)
-
-    return step
-
-
-_ON_INPUT: Final[dict[str, Callable[[Input, str], Any]]] = {
-    "path": Input.path,
-    "json": Input.json,
-    "params": Input.parameter,
-}
-
-
-def _weighed(run: Run, value: Any, result: Any, *, place: Place) -> Any:
-    """The result of a call: a string that grew is counted, hard work is followed by a look."""
-    if type(result) is str:
-        if len(result) > HEAVY and (type(value) is not str or len(result) > len(value)):
-            return run.made(result, place)
-    elif isinstance(value, _SIZED) and len(value) > HEAVY:
-        run.look_at_clock(place)
-    return result

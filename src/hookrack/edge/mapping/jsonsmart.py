@@ -18,6 +18,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
 import orjson
+import re2
 
 from hookrack.edge.mapping import jsonwrite
 
@@ -65,7 +66,7 @@ _ESCAPES: Final = {
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _END: Final = "\x1a"
 # A number token that a double may not hold as it is written: it begins where a value can begin.
-_LONG_NUMBER: Final = re.compile(r"(?<![^\s\[:,])-?[0-9][0-9.eE+-]{17}")
+_LONG_NUMBER: Final = re2.compile(rb"(?:^|[\s\[:,])-?[0-9][0-9.eE+-]{17}")
 
 
 class BodyUnreadable(ValueError):  # noqa: N818 - named for what is the case, as all ours are
@@ -79,11 +80,12 @@ def parse(text: str) -> Value:
     """
     if "\x7f" not in text:  # which is dropped from some strings
         try:
-            value: Value = orjson.loads(text)
+            written = text.encode()
+            value: Value = orjson.loads(written)
             orjson.dumps(value)  # fails where it nests deeper than 254
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeEncodeError):
             return _Reader(text).document()
-        if _LONG_NUMBER.search(text) is None:
+        if not _LONG_NUMBER.search(written):
             return value
         exact: Value = json.loads(text, parse_float=_fraction, parse_int=_whole)
         return exact

@@ -132,7 +132,12 @@ def escape_javascript(_: Util, value: Any) -> str | None:
     """What `$util.escapeJavaScript(...)` gives."""
     if value is None:
         return None
-    return _UNSAFE.sub(_escaped, value if type(value) is str else show(value))
+    return escape_text(value if type(value) is str else show(value))
+
+
+def escape_text(text: str) -> str:
+    """A text as it may stand in JavaScript's quotes, by the rules of commons-lang."""
+    return _UNSAFE.sub(_escaped, text)
 
 
 def _parse_json(_: Util, text: str | None) -> Any:

@@ -1,21 +1,17 @@
 """Statements compiled to closures that add to the output."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from hookrack.edge.mapping import members, syntax
-from hookrack.edge.mapping.containers import ModifiedFault
-from hookrack.edge.mapping.evaluating import Test, Value, Values
+from hookrack.edge.mapping.evaluating import Test, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
-from hookrack.edge.mapping.jsonwrite import JavaList
-from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.looping import loop_over
+from hookrack.edge.mapping.objects import Loop, Util, escape_text
 from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
+from hookrack.edge.mapping.stepping import Value, loop_member
 from hookrack.edge.mapping.syntax import Block, Node
-from hookrack.edge.mapping.values import Cursor, JavaView, show
-
-_COUNT: Final = "velocityCount"
-_HAS_NEXT: Final = "velocityHasNext"
-_FOREACH: Final = "foreach"
+from hookrack.edge.mapping.values import show
 
 
 def compile_block(block: Block, *, is_traced: bool = False) -> Emit:
@@ -29,13 +25,19 @@ class _Statements:
 
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        parts: list[str | Emit] = []
+        parts: list[tuple[str, Emit]] = []
+        text, size = "", 0
         for node in block.nodes:
-            parts.append(_static(node) or self._node(node))  # noqa: PERF401 - saves a frame
+            if isinstance(node, syntax.Text):
+                text += node.text
+                size += len(node.text)
+            else:
+                parts.append((text, self._node(node)))
+                text = ""
+        tail = text
         weight = sum(map(_weight, block.nodes))
-        size = sum(len(each) for each in parts if isinstance(each, str))
         place = _place(block)
-        if not parts:
+        if not parts and not tail:
             return _nothing
 
         def emit(run: Run, out: list[str]) -> None:
@@ -45,11 +47,12 @@ class _Statements:
             run.room -= size
             if run.room < 0:
                 raise run.full(place)
-            for each in parts:
-                if isinstance(each, str):
-                    out.append(each)
-                else:
-                    each(run, out)
+            for before, each in parts:
+                if before:
+                    out.append(before)
+                each(run, out)
+            if tail:
+                out.append(tail)
 
         return emit
 
@@ -81,15 +84,9 @@ class _Statements:
         plain = _printed(value, literal, place=node.place)
         if self._values.is_plain(node):
             plain = _printed_property(node, plain)
-        if not before:
-            return plain
-        text = _text(before)
-
-        def emit(run: Run, out: list[str]) -> None:
-            text(run, out)
-            plain(run, out)
-
-        return emit
+        elif (escaped := self._values.escaped(node)) is not None:
+            plain = _printed_escape(escaped, plain, place=node.place)
+        return _preceded(before, node, plain) if before else plain
 
     def _if(self, node: syntax.If) -> Emit:
         branches: list[tuple[Test, Emit]] = []
@@ -112,6 +109,8 @@ class _Statements:
         value, target, place = self._values.value(node.value), node.target, node.place
         root = target.root
         if not target.steps:
+            if target.literal != f"${root}":  # `${x}` and `$!x` set another name, never asked for
+                return _evaluated(value)
 
             def assign(run: Run, _: list[str]) -> None:
                 new = value(run)
@@ -150,12 +149,7 @@ class _Statements:
         if node.items is None:
             return _nothing
         items, body = self._values.value(node.items), self.block(node.body)
-        return _foreach(node.name, items, body, place=node.place, roots=self._values.roots)
-
-
-def _static(node: Node) -> str | None:
-    """What a node always prints, if that is known."""
-    return node.text if isinstance(node, syntax.Text) else None
+        return loop_over(node.name, items, body=body, place=node.place, roots=self._values.roots)
 
 
 def _nothing(_: Run, __: list[str]) -> None:
@@ -209,17 +203,21 @@ def _printed(value: Value, literal: str, *, place: Place) -> Emit:
 def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
     """`$root.name` of an object and a string in it, which is what most templates are made of."""
     root, place = node.root, node.place
+    of_loop = loop_member(node)
     name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
 
     def emit(run: Run, out: list[str]) -> None:
         value = run.scope[root]
-        if type(value) is not dict:
+        if type(value) is dict:
+            text: Any = value.get(name)
+        elif of_loop is not None and type(value) is Loop:
+            text = of_loop(value)
+        else:
             slow(run, out)
             return
-        text: Any = value.get(name)
         kind = type(text)
-        if kind is int:
-            text = str(text)
+        if kind is int or (kind is float and 1e-3 <= text < 1e7):
+            text = repr(text)  # as Java prints it, too
         elif kind is not str:
             slow(run, out)
             return
@@ -227,6 +225,42 @@ def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
         if run.room < 0:
             raise run.full(place)
         out.append(text)
+
+    return emit
+
+
+def _printed_escape(value: Value, slow: Emit, *, place: Place) -> Emit:
+    """`$util.escapeJavaScript(...)` of a string, which is what most of the others are."""
+
+    def emit(run: Run, out: list[str]) -> None:
+        given = value(run) if type(run.scope["util"]) is Util else None
+        if type(given) is not str:
+            slow(run, out)
+            return
+        text = escape_text(given)
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
+
+    return emit
+
+
+def _evaluated(value: Value) -> Emit:
+    def emit(run: Run, _: list[str]) -> None:
+        value(run)
+
+    return emit
+
+
+def _preceded(before: str, node: syntax.Reference, plain: Emit) -> Emit:
+    """Backslashes or dollars before a reference; before a definition they don't print."""
+    text, root, is_bare = _text(before), node.root, not node.steps
+
+    def emit(run: Run, out: list[str]) -> None:
+        if not (is_bare and type(run.scope[root]) is Definition):
+            text(run, out)
+        plain(run, out)
 
     return emit
 
@@ -271,107 +305,3 @@ def _forbidden(node: syntax.Forbidden) -> Emit:
         raise MappingFault(f"#{node.name}: there is nothing to include", node.place)
 
     return emit
-
-
-def _foreach(name: str, items: Value, body: Emit, *, place: Place, roots: set[str]) -> Emit:
-    def emit(run: Run, out: list[str]) -> None:
-        found = items(run)
-        sized, sequence = _sequence(found)
-        if sequence is None:
-            return
-        nulls = run.nulls
-        names = (name, *(each for each in (_COUNT, _HAS_NEXT) if each in roots))
-        saved = [(each, run.scope[each]) for each in names]
-        loop = Loop(run.scope[_FOREACH]) if _FOREACH in roots else None
-        if loop is not None:
-            run.scope[_FOREACH] = loop
-        try:
-            _turns(run, out, sequence, sized=sized, turn=_Turn(name, body, loop, roots, place))
-        except Leaving as leaving:
-            if leaving.is_all:
-                raise
-        finally:
-            run.nulls = nulls
-            _restore(run, saved, loop)
-
-    return emit
-
-
-class _Turn:
-    """What every turn of a loop needs."""
-
-    __slots__ = ("body", "counts", "has_nexts", "loop", "name", "place")
-
-    def __init__(
-        self, name: str, body: Emit, loop: Loop | None, roots: set[str], place: Place
-    ) -> None:
-        self.name = name
-        self.body = body
-        self.loop = loop
-        self.counts = _COUNT in roots
-        self.has_nexts = _HAS_NEXT in roots
-        self.place = place
-
-
-def _sequence(found: Any) -> tuple[Any, list[Any] | None]:
-    """What a loop goes over, and the container whose size may not change meanwhile."""
-    if isinstance(found, JavaView):
-        return found.source, list(found)
-    if isinstance(found, list):
-        return found, found
-    if isinstance(found, dict):
-        return found, list(found.values())
-    if isinstance(found, Loop):
-        return found.extra, list(found.extra.values())
-    if isinstance(found, Cursor):
-        rest = JavaList()
-        while len(rest) < 1_000 and found.has_next():
-            rest.append(found.next())
-        return rest, rest
-    return None, None
-
-
-def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn) -> None:
-    scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
-    size = len(sequence)
-    at, most = 0, run.limits.turns
-    nulls = run.nulls
-    while at < most and at != len(sequence):
-        if len(sized) != size:
-            exc = ModifiedFault("ConcurrentModificationException: changed while looped over")
-            raise run.fault(exc, turn.place)
-        scope[name] = None if name in run.nulls else sequence[at]
-        has_next = at + 1 < size
-        if loop is not None:
-            loop.index = at
-            loop.has_next = has_next
-        at += 1
-        if turn.counts:
-            scope[_COUNT] = at
-        if turn.has_nexts:
-            scope[_HAS_NEXT] = has_next
-        run.pause -= 1
-        if run.pause < 0:
-            run.look(turn.place)
-        if scope[name] is None:
-            run.nulls = (*nulls, name)
-            body(run, out)
-            run.nulls = nulls
-        else:
-            body(run, out)
-
-
-def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
-    """Give the variables of a loop back what they had before it."""
-    for name, value in saved:
-        if value is None:
-            run.scope.pop(name, None)
-            run.nulls = tuple(each for each in run.nulls if each != name)
-        else:
-            run.scope[name] = value
-    if loop is None or run.scope[_FOREACH] is not loop:
-        return
-    if loop.shadowed is None:
-        run.scope.pop(_FOREACH, None)
-    else:
-        run.scope[_FOREACH] = loop.shadowed

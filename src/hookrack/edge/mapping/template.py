@@ -1,8 +1,8 @@
 """Mapping templates: compiled once, rendered for every request."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
 from hookrack.edge.mapping.parser import parse
@@ -22,16 +22,15 @@ from hookrack.edge.mapping.syntax import Block
 TEMPLATE_BYTES: Final = 300 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(NamedTuple):
     """What a template gave: its text, and what it set. Nobody has checked any of it."""
 
     text: str
     webhook_keys: Any = None
     ttl: Any = None
     dedupe_id: Any = None
-    request_override: dict[str, Any] = field(default_factory=dict)
-    response_override: dict[str, Any] = field(default_factory=dict)
+    request_override: Mapping[str, Any] = {}
+    response_override: Mapping[str, Any] = {}
 
 
 class Template:

@@ -1,6 +1,6 @@
 """One trial of a template with all that can be told of it: result, trace, tree and traps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,7 +106,7 @@ def _shown(value: Any) -> Any:
     return [show(each) for each in value] if isinstance(value, list) else show(value)
 
 
-def _plain(overrides: dict[str, Any]) -> dict[str, Any]:
+def _plain(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _plain(value) if isinstance(value, dict) else _shown(value)
         for name, value in overrides.items()

@@ -53,9 +53,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         client="" if flow.mapping is None else client(),
     )
     url = partial(client_url, scope, app.settings.trusted_proxies)
-    event_id = await accept(
-        request, flow, queue=app.queue, header=lookup, url=url, limits=_LIMITS
-    )
+    event_id = await accept(request, flow, queue=app.queue, header=lookup, url=url, limits=_LIMITS)
     if isinstance(event_id, Reply):
         await _reply(send, event_id)
         return
