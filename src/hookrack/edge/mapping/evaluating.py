@@ -8,12 +8,14 @@ from hookrack.edge.mapping import arithmetic, syntax
 from hookrack.edge.mapping.containers import key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
+from hookrack.edge.mapping.objects import Loop
 from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
 from hookrack.edge.mapping.stepping import (
     Step,
     Value,
     call_step,
     index_step,
+    loop_member,
     property_step,
     short_call_step,
 )
@@ -58,7 +60,8 @@ class Values:
         if isinstance(node, syntax.Constant):
             return _constant(node.value is True)
         if isinstance(node, syntax.Reference):
-            return _truth(self.reference(node))
+            slow = _truth(self.reference(node))
+            return _loop_truth(node.root, loop_member(node), slow) if self.is_plain(node) else slow
         if isinstance(node, syntax.Group):
             return self.test(node.inner)
         if isinstance(node, syntax.Not):
@@ -248,6 +251,18 @@ def _truth(value: Value) -> Test:
         if type(found) is Definition:
             return found.text() is not None
         return found is not False and found is not None
+
+    return test
+
+
+def _loop_truth(root: str, of_loop: Callable[[Loop], Any] | None, slow: Test) -> Test:
+    """`#if($foreach.hasNext)`, which almost every loop has."""
+    if of_loop is None:
+        return slow
+
+    def test(run: Run) -> bool:
+        value = run.scope[root]
+        return of_loop(value) is not False if type(value) is Loop else slow(run)
 
     return test
 

@@ -79,12 +79,11 @@ def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _
     scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
     size = len(sequence)
     at, most = 0, run.limits.turns
-    nulls = run.nulls
     while at < most and at != len(sequence):
         if len(sized) != size:
             exc = ModifiedFault("ConcurrentModificationException: changed while looped over")
             raise run.fault(exc, turn.place)
-        scope[name] = None if name in run.nulls else sequence[at]
+        item = sequence[at]
         has_next = at + 1 < size
         if loop is not None:
             loop.index = at
@@ -97,12 +96,28 @@ def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _
         run.pause -= 1
         if run.pause < 0:
             run.look(turn.place)
-        if scope[name] is None and name not in run.nulls:
-            run.nulls = (*nulls, name)
-            body(run, out)
-            run.nulls = nulls
-        else:
-            body(run, out)
+        if item is None or run.nulls:
+            _null_turn(run, out, item, turn=turn)
+            continue
+        scope[name] = item
+        body(run, out)
+
+
+def _null_turn(run: Run, out: list[str], item: Any, *, turn: _Turn) -> None:
+    """A turn whose variable is null, or may be since a loop around it has the same one.
+
+    While it is null nothing that is set to it counts; a loop over the same name ends that.
+    """
+    name, nulls = turn.name, run.nulls
+    if name in nulls:
+        run.scope[name] = None
+        turn.body(run, out)
+        return
+    run.scope[name] = item
+    if item is None:
+        run.nulls = (*nulls, name)
+    turn.body(run, out)
+    run.nulls = nulls
 
 
 def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
@@ -110,7 +125,8 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
     for name, value in saved:
         if value is None:
             run.scope.pop(name, None)
-            run.nulls = tuple(each for each in run.nulls if each != name)
+            if run.nulls:
+                run.nulls = tuple(each for each in run.nulls if each != name)
         else:
             run.scope[name] = value
     if loop is None or run.scope[_FOREACH] is not loop:

@@ -7,9 +7,9 @@ from hookrack.edge.mapping import members, syntax
 from hookrack.edge.mapping.evaluating import Test, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.looping import loop_over
-from hookrack.edge.mapping.objects import Util, escape_text
+from hookrack.edge.mapping.objects import Loop, Util, escape_text
 from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
-from hookrack.edge.mapping.stepping import Value
+from hookrack.edge.mapping.stepping import Value, loop_member
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
 
@@ -203,17 +203,21 @@ def _printed(value: Value, literal: str, *, place: Place) -> Emit:
 def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
     """`$root.name` of an object and a string in it, which is what most templates are made of."""
     root, place = node.root, node.place
+    of_loop = loop_member(node)
     name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
 
     def emit(run: Run, out: list[str]) -> None:
         value = run.scope[root]
-        if type(value) is not dict:
+        if type(value) is dict:
+            text: Any = value.get(name)
+        elif of_loop is not None and type(value) is Loop:
+            text = of_loop(value)
+        else:
             slow(run, out)
             return
-        text: Any = value.get(name)
         kind = type(text)
-        if kind is int:
-            text = str(text)
+        if kind is int or (kind is float and 1e-3 <= text < 1e7):
+            text = repr(text)  # as Java prints it, too
         elif kind is not str:
             slow(run, out)
             return
