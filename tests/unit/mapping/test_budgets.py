@@ -43,7 +43,10 @@ DOUBLING: Final = '#set($s = "0123456789")#foreach($i in [1..99])#set($s = "$s$s
             "lette",
         ),
         ("#set($s = 'x')$s.format('%999999999d', 1)", "wider"),
-        ("#foreach($i in [1..1000])#foreach($j in [1..1000])0123456789#end#end", "of output"),
+        (
+            "#foreach($i in [1..1000])#foreach($j in [1..1000])" + "0123456789" * 50 + "#end#end",
+            "of output",
+        ),
         ("#set($n = 9)#foreach($i in [1..99])#set($n = $n * $n)#end$n", "whole number"),
         ("#set($l = [1])$l.addAll([1..9])#foreach($i in [1..99])$l.addAll($l)#end", "list of more"),
         ("#foreach($i in [1..999999999])#end", "range of more"),

@@ -90,7 +90,7 @@ def test_a_template_can_be_described() -> None:
         "else",
         "  text 'c'",
         "foreach $i in [1..2]  [1:32]",
-        "  reference $i  [1:57]",
+        "  reference $i  [1:54]",
     ]
 
 

@@ -15,7 +15,7 @@ _HAS_NEXT: Final = "velocityHasNext"
 _FOREACH: Final = "foreach"
 
 
-def loop_over(name: str, items: Value, body: Emit, *, place: Place, roots: set[str]) -> Emit:
+def loop_over(name: str, items: Value, *, body: Emit, place: Place, roots: set[str]) -> Emit:
     """`#foreach($name in items)`; `roots` are all names that the template asks for."""
 
     def emit(run: Run, out: list[str]) -> None:

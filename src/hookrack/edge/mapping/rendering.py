@@ -149,7 +149,7 @@ class _Statements:
         if node.items is None:
             return _nothing
         items, body = self._values.value(node.items), self.block(node.body)
-        return loop_over(node.name, items, body, place=node.place, roots=self._values.roots)
+        return loop_over(node.name, items, body=body, place=node.place, roots=self._values.roots)
 
 
 def _nothing(_: Run, __: list[str]) -> None:
