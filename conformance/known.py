@@ -18,6 +18,12 @@ _KNOWN: Final = [
         r"",
         "what Object and Map give our objects",
     ),
+    (
+        r"\\\$+!?\$(?![A-Za-z_{!$])",
+        r"\$",
+        r"",
+        "a backslash before dollars that begin no reference",
+    ),
     (r"", r"regular expression|RE2|regex", r"", "regular expressions that RE2 doesn't know"),
 ]
 
