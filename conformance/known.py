@@ -12,6 +12,18 @@ _KNOWN: Final = [
     (r"", r"", r"@[0-9a-f]{4,8}", "an object that prints by its place in memory"),
     (r"getClass|class|hashCode", r"", r"", "classes and hash codes of Java's objects"),
     (r"", r"a list or a map can't be a key", r"", "only scalars are keys of maps"),
+    (
+        r"(?:util|input)\.equals|foreach\.[a-zA-Z]+\(",
+        r"",
+        r"",
+        "what Object and Map give our objects",
+    ),
+    (
+        r"\\\$+!?\$(?![A-Za-z_{!$])",
+        r"\$",
+        r"",
+        "a backslash before dollars that begin no reference",
+    ),
     (r"", r"regular expression|RE2|regex", r"", "regular expressions that RE2 doesn't know"),
 ]
 

@@ -39,6 +39,8 @@ _TOKEN: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _ESCAPES: Final = {"e": r"\x1b", "h": r"[ \t\x{A0}]", "Z": r"\n?\z", "R": r"(?:\r\n|[\n\x0B\f\r])"}
+_REPEAT: Final = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
+_BRACED: Final = {"\\x", "\\p", "\\P", "\\N"}  # escapes that go on in braces
 _REPLACEMENT: Final = re.compile(
     r"\\(?P<escaped>.)|\$\{(?P<name>\w+)\}|\$(?P<number>\d+)", re.DOTALL
 )
@@ -53,7 +55,7 @@ def compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = _MEMORY
     try:
-        return re2.compile(_translated(pattern), options=options)
+        return re2.compile(_translated(_sound(pattern)), options=options)
     except re2.error as exc:
         words = exc.args[0].decode() if isinstance(exc.args[0], bytes) else str(exc.args[0])
         raise JavaException(f"PatternSyntaxException: {words[:200]}") from exc
@@ -77,9 +79,23 @@ def _translated(pattern: str) -> str:
             depth -= plain == "]" and not (is_first and found[-1] == "[")
             found.append(plain)
         else:
+            if plain == "{" and not _repeats(pattern, each.start(), after=found[-1:]):
+                raise JavaException("PatternSyntaxException: Illegal repetition")
             depth += plain == "["
             found.append(_ANY if plain == "." and not dotall else plain)
     return "".join(found)
+
+
+def _repeats(pattern: str, at: int, *, after: list[str]) -> bool:
+    """Whether the brace at `at` says how often something comes, or what an escape means."""
+    if after and after[0] in _BRACED:
+        return True
+    return bool(after) and after[0] not in {"(", "|"} and _REPEAT.match(pattern, at) is not None
+
+
+def _sound(text: str) -> str:
+    """Half a surrogate pair can't be matched; it is what it is printed as."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _escape(found: re.Match[str], *, is_class: bool) -> str:
@@ -104,15 +120,16 @@ def _escape(found: re.Match[str], *, is_class: bool) -> str:
 
 def matches(text: str, pattern: str) -> bool:
     """Whether the pattern matches the whole text."""
-    return compiled(pattern).fullmatch(text) is not None
+    return compiled(pattern).fullmatch(_sound(text)) is not None
 
 
 def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) -> str:
     """`text` with what matches replaced, in Java's syntax. Raises: JavaException."""
-    expression = compiled(pattern)
+    expression, text = compiled(pattern), _sound(text)
     parts, at, size = [], 0, 0
-    template = _template(by, expression)
+    template: list[Any] | None = None  # nothing is wrong with it before it is needed
     for found in expression.finditer(text):
+        template = _template(by, expression) if template is None else template
         new = "".join([part if type(part) is str else found[part] or "" for part in template])
         parts += [text[at : found.start()], new]
         size += len(new)
@@ -173,7 +190,7 @@ def _number(digits: str, groups: int) -> tuple[int, str]:
 def split(text: str, pattern: str, *, limit: int = 0) -> list[str]:
     """Java's `split`: no empty text before a match of nothing, none at the end without a limit."""
     parts: list[str] = []
-    at = 0
+    at, text = 0, _sound(text)
     for found in compiled(pattern).finditer(text):
         if limit > 0 and len(parts) == limit - 1:
             break

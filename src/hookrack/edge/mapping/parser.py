@@ -211,7 +211,10 @@ class _Parser:
             return [_foreach(arguments, body, place=place)]
         if len(arguments) != 1 or isinstance(arguments[0], str):
             raise TemplateInvalid("#define wants one variable", place, hint="#define($name)")
-        return [syntax.Define(_variable(arguments[0], place), body, place)]
+        variable = arguments[0]
+        if isinstance(variable, syntax.Reference) and variable.literal != f"${variable.root}":
+            return []  # `$!t` and `${t}` are another variable's name, never asked for
+        return [syntax.Define(_variable(variable, place), body, place)]
 
 
 _WORD_ARGUMENTS: Final = {("foreach", 1), ("macro", 0)}

@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeAlias, TypeGuard
 
-import re2
-
+from hookrack.edge.mapping import java_regex
+from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
 from hookrack.edge.mapping.jsonsmart import JavaList, Value, dump
 from hookrack.edge.mapping.pathsteps import Missing, Test
@@ -41,7 +42,7 @@ class _Pattern:
     """A regular expression between slashes."""
 
     text: str
-    matches: Callable[[str], object]
+    matches: Callable[[str], bool]
 
 
 _Side: TypeAlias = "str | Inner | _Pattern"
@@ -135,18 +136,12 @@ def _pattern(text: str) -> _Pattern:
     end = text.rindex("/")
     if end == 0:
         refuse(text, "a regular expression doesn't end")
-    options = re2.Options()
-    options.log_errors = False
-    options.case_sensitive = not text.endswith("i")
+    expression = "(?i)" * text.endswith("i") + text[1:end]
     try:
-        return _Pattern(text[1:end], re2.compile(_sound(text[1:end]), options).fullmatch)
-    except re2.error as exc:
+        java_regex.compiled(expression)
+    except JavaException as exc:
         raise PathInvalid(f"regular expression {text[:200]}: {exc}") from None
-
-
-def _sound(text: str) -> str:
-    """Half a surrogate pair can't be matched; it counts as an unknown character."""
-    return text.encode("utf-8", "replace").decode()
+    return _Pattern(text[1:end], partial(java_regex.matches, pattern=expression))
 
 
 def _existence(path: Inner, *, exists: bool) -> Test:
@@ -179,7 +174,7 @@ def _match(left: _Side, right: _Side) -> Test:
         if target is None:
             return False
         text = target.text if isinstance(target, _Pattern) else java_text(target)
-        return pattern.matches(_sound(text)) is not None
+        return pattern.matches(text)
 
     return test
 

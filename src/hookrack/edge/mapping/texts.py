@@ -177,7 +177,9 @@ TEXT: Final[Table] = table(
         "charAt(I)": _char_at,
         "contains(S)": _no_null(lambda text, part: part in text),
         "startsWith(S)": _no_null(_starts_with),
-        "startsWith(SI)": _no_null(_starts_with),
+        "startsWith(SI)": lambda text, part, start: (
+            start >= 0 and _no_null(_starts_with)(text, part, start)
+        ),
         "endsWith(S)": _no_null(str.endswith),
         "equals(O)": lambda text, other: type(other) is str and text == other,
         "equalsIgnoreCase(S)": lambda text, other: (
