@@ -26,10 +26,13 @@ from hookrack.ports import DeadLetters, Headroom, Queue, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.readers import Arrivals, Leases
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
 from hookrack.stores.redis import RedisStore
+from hookrack.stores.redis_arrivals import RedisArrivals
+from hookrack.stores.redis_leases import RedisLeases
 from hookrack.stores.redis_registry import RedisRegistry
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
@@ -45,6 +48,8 @@ class App:
     queue: Queue
     letters: DeadLetters
     headroom: Headroom
+    arrivals: Arrivals
+    leases: Leases
     engine: Engine | None
     worker_queues: tuple[Queue, ...]
 
@@ -88,6 +93,11 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
+        leases = RedisLeases(_pipe(store_url), prefix=settings.store_prefix, epoch=store.epoch)
+        stack.push_async_callback(leases.close)
+        prefix = settings.store_prefix
+        arrivals = RedisArrivals(_pipe(store_url), url=store_url, prefix=prefix)
+        stack.push_async_callback(arrivals.close)
         headroom = await _headroom(settings, store_url, queue_url)
         stack.push_async_callback(headroom.close)
         queue = _queue(settings, queue_url, 0, headroom=headroom)
@@ -105,6 +115,8 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             queue=queue,
             letters=letters,
             headroom=headroom,
+            arrivals=arrivals,
+            leases=leases,
             engine=engine,
             worker_queues=tuple(workers),
         )

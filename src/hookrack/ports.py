@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
-from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
+from hookrack.entries import (
+    AccountPurge,
+    DirectSet,
+    Found,
+    Life,
+    Page,
+    Retimed,
+    Times,
+    Written,
+)
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
 
@@ -327,6 +336,14 @@ class Store(Protocol):
 
     async def purge_account(self, account: str) -> AccountPurge:
         """Delete all of an account that nobody writes to any more, but its place in the order."""
+        ...
+
+    async def retime(self, account: str, times: Times) -> Retimed:
+        """Give the account's live entries new ends; what is over stays over.
+
+        An event that brought its time to live keeps it, but for `most`. Safe to repeat, so after
+        a crash in between the same call completes it.
+        """
         ...
 
     async def ping(self) -> None:

@@ -44,7 +44,7 @@ async def serve(
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
             server = build(Front(app, workers), limits, tls=tls)
-            async with _listening(server, sockets, workers=workers):
+            async with _listening(server, sockets, app=app, workers=workers):
                 with _announced(app, url) as announce:
                     signals.ready()
                     seconds = time.monotonic() - began
@@ -130,7 +130,7 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 @asynccontextmanager
 async def _listening(
-    server: Server, sockets: list[socket.socket], *, workers: Sequence[Worker]
+    server: Server, sockets: list[socket.socket], *, app: App, workers: Sequence[Worker]
 ) -> AsyncIterator[None]:
     """Serve; at the end the last answers and the last batches have the same few seconds."""
     task = asyncio.create_task(server.serve(sockets=sockets))
@@ -138,6 +138,7 @@ async def _listening(
         await server.listening.wait()
         yield
     finally:
+        app.arrivals.stop()
         server.stop()
         await asyncio.gather(task, *(worker.stop() for worker in workers))
 

@@ -10,6 +10,7 @@ import orjson
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
     JSON,
+    LATER,
     Answer,
     Gone,
     Header,
@@ -97,6 +98,9 @@ class Front:
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
         await self._api(scope, receive, send)
+        later = scope.pop(LATER, None)
+        if later is not None:  # what waits does so here, without the framework's frames
+            await later(scope, receive, send)
 
     def _refused(self, scope: Scope, exc: CodedError) -> None:
         """Count a refusal and say it in one line; a get that finds nothing is none."""
