@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos bench docs lock clean
+.PHONY: all setup run check fmt test chaos conformance bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -40,6 +40,13 @@ CYCLES ?= 200
 chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
 	$(BIN)/python -m chaos.lease --cycles $(CYCLES)
+
+# The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
+CASES ?= 3000
+SEED ?= 1
+conformance: setup
+	conformance/install
+	$(BIN)/python -m conformance --cases $(CASES) --seed $(SEED)
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)

@@ -110,6 +110,7 @@ TABLE: Final = (
     Row("GET", "/v1/dead-letters/{event_id}", "admin", 200, "nothing", things=True, shows=True),
     Row("POST", "/v1/dead-letters/redrive", "admin", 200, "body", json=_ONE),
     Row("DELETE", "/v1/dead-letters", "admin", 200, "query", query=_ONE),
+    Row("POST", "/v1/template/render", "admin", 200, "nothing", json={"template": "x"}),
     Row("POST", "/in/{account}/{flow}", None, 401, "address", json={}),
     Row("GET", "/openapi.json", None, 200, "nothing"),
     Row("HEAD", "/openapi.json", None, 200, "nothing"),

@@ -42,6 +42,7 @@ class Code(StrEnum):
     OWNED_BY_FILE = "OWNED_BY_FILE"
     CONFIG_INVALID = "CONFIG_INVALID"
     MODEL_VIOLATION = "MODEL_VIOLATION"
+    MAPPING_FAILED = "MAPPING_FAILED"
     KEY_INVALID = "KEY_INVALID"
     KEYS_INVALID = "KEYS_INVALID"
     TTL_INVALID = "TTL_INVALID"
@@ -125,6 +126,9 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.MODEL_VIOLATION: Problem(
         400, "Body does not fit the model", "Send what the model of the flow asks for."
+    ),
+    Code.MAPPING_FAILED: Problem(
+        400, "Template made no event of it", "Try it with hookrack template explain."
     ),
     Code.KEY_INVALID: Problem(
         400, "Not a webhook key", "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."

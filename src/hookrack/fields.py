@@ -148,6 +148,13 @@ class Fields:
             self.refuse(name, "is above the account's maxTtl", "Lower it or raise maxTtl.")
         return span
 
+    def choice(self, name: str, known: tuple[str, ...]) -> str:
+        """A field that is one of `known`; the first where it isn't there."""
+        found = self.text(name) if name in self.values else known[0]
+        if found not in known:
+            self.refuse(name, f"is none of {', '.join(known)}", f"Use one of {', '.join(known)}.")
+        return found
+
     def whole(self, name: str, default: int, *, low: int, high: int) -> int:
         """A field that is a whole number from `low` to `high`."""
         value = self.values.get(name, default)

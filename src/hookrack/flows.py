@@ -10,12 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from hookrack import mapping_fields
 from hookrack.edge.auth import Auth, Credential
+from hookrack.edge.dedupe import NO_SOURCE, Dedupe
+from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
 from hookrack.fields import SHAPE, Fields, Place, load_yaml
 from hookrack.flow_auth import auth_document, read_auth
 from hookrack.model import (
+    DEDUPE_WINDOW,
     DEFAULT_MAX_TTL,
     DEFAULT_TTL,
     KEYS_PER_EVENT,
@@ -27,11 +31,19 @@ from hookrack.settings import Network, parse_network
 VERSION: Final = 1
 DEFAULT_BODY_BYTES: Final = 700 * 1024
 LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
+LONGEST_WINDOW: Final = timedelta(days=30)
 NETWORKS_PER_FLOW: Final = 100
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
-_NOT_YET: Final = ("templates", "passthrough", "stageVariables", "dedupe", "response", "aws")
-_FLOW_FIELDS: Final = ("ttl", "keys", "auth", "allow", "model", "limits")
+APIGATEWAY: Final = "apigateway"
+RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
+
+_NOT_YET: Final = ("response", "aws")
+_FLOW_FIELDS: Final = (
+    *("ttl", "keys", "auth", "allow", "model"),
+    *mapping_fields.FIELDS,
+    *("dedupe", "responses", "limits"),
+)
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
 
@@ -55,6 +67,9 @@ class Flow:
     ttl: timedelta | None = None
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    mapping: FlowMapping | None = None
+    dedupe: Dedupe = NO_SOURCE
+    responses: str = RESPONSES[0]
     allow: tuple[Network, ...] = ()
 
 
@@ -171,10 +186,11 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
     limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
     limits.not_yet("perSecond")
     limits.only("maxBodyBytes", soon=("perSecond",))
+    mapping = mapping_fields.read_mapping(own)
     return Flow(
         account=account,
         id=name,
-        keys=_keys(own, max_ttl=max_ttl),
+        keys=_keys(own, max_ttl=max_ttl, may_lack=mapping is not None),
         auth=read_auth(own),
         allow=_allow(own),
         ttl=own.duration("ttl", at_most=max_ttl),
@@ -182,10 +198,16 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         max_body_bytes=limits.whole(
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
+        mapping=mapping,
+        dedupe=_dedupe(own),
+        responses=own.choice("responses", RESPONSES),
     )
 
 
-def _keys(flow: Fields, *, max_ttl: timedelta | None) -> tuple[WebhookKey, ...]:
+def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
+    """The webhook keys; a flow without any needs a template, which can name them."""
+    if may_lack and flow.values.get("keys", []) == []:
+        return ()
     listed = flow.required("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= KEYS_PER_EVENT:
         flow.refuse("keys", f"is not a list of 1 to {KEYS_PER_EVENT}", "Write keys: [erp, crm].")
@@ -209,6 +231,22 @@ def _key(flow: Fields, place: int, *, max_ttl: timedelta | None) -> WebhookKey:
     if not is_webhook_key(key):
         flow.refuse(name, f"{key!r} is no webhook key", _KEY_RULE)
     return WebhookKey(key, ttl)
+
+
+def _dedupe(flow: Fields) -> Dedupe:
+    if "dedupe" not in flow.values:
+        return NO_SOURCE
+    own = flow.mapping("dedupe")
+    own.only("from", "window")
+    window = own.duration("window") or DEDUPE_WINDOW
+    if window > LONGEST_WINDOW:
+        own.refuse("window", "is longer than 30 days", "Write for example 96h.")
+    if "from" not in own.values:
+        return Dedupe(window=window)
+    try:
+        return Dedupe.of(own.text("from"), window)
+    except ValueError as exc:
+        own.refuse("from", str(exc), "Write for example header.x-github-delivery.")
 
 
 def _allow(flow: Fields) -> tuple[Network, ...]:
@@ -292,4 +330,12 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["allow"] = [str(each) for each in flow.allow]
     if flow.model is not None:
         document["model"] = flow.model.document
+    if flow.mapping is not None:
+        document |= mapping_fields.mapping_document(flow.mapping)
+    if flow.dedupe != NO_SOURCE:
+        document["dedupe"] = {"window": seconds(flow.dedupe.window)}
+        if flow.dedupe.source is not None:
+            document["dedupe"]["from"] = flow.dedupe.source
+    if flow.responses != RESPONSES[0]:
+        document["responses"] = flow.responses
     return document

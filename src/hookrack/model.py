@@ -9,6 +9,7 @@ import binascii
 import datetime as dt
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -22,6 +23,7 @@ from hookrack.jsontext import find_json_fault, is_json_type, split_members
 ENVELOPE_VERSION: Final = 1
 KEYS_PER_EVENT: Final = 1_000
 DEDUPE_ID_CHARS: Final = 1_024
+DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
 JSON_TYPE: Final = "application/json"
 DEFAULT_TTL: Final = timedelta(hours=24)
 DEFAULT_MAX_TTL: Final = timedelta(days=30)
@@ -48,13 +50,20 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived at the front door; `body` is the bytes as sent."""
+    """What arrived at the front door; `body` is the bytes as sent.
+
+    Header names are in lower case; `query` is what stands behind the question mark, `client` the
+    sender's address, both only where a step of the flow looks at them.
+    """
 
     account: str
     flow: str
     content_type: str
     body: bytes
     received_at: int
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    query: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +146,14 @@ Outcome = Stored | Duplicate | Expired | Retry | Dead
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An event resolved for storing: where it goes, and until when after `received_at`."""
+    """An event resolved for storing: where it goes, and until when after `received_at`.
+
+    Its dedupe id, if it has one, counts for `dedupe_window` from now.
+    """
 
     event: Event
     keys: tuple[tuple[str, timedelta], ...]
+    dedupe_window: timedelta = DEDUPE_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +323,7 @@ def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
         content_type=_checked(fields, "contentType", is_content_type),
         data=_payload(fields, data),
         keys=_keys(fields.get("keys")),
-        ttl=None if fields.get("ttl") is None else _ttl(_whole(fields, "ttl")),
+        ttl=None if fields.get("ttl") is None else own_ttl(_whole(fields, "ttl")),
         dedupe_id=_dedupe_id(fields.get("dedupeId")),
     )
 
@@ -329,7 +342,7 @@ def _whole(fields: dict[str, Any], name: str) -> int:
     return value
 
 
-def _ttl(seconds: int) -> timedelta:
+def own_ttl(seconds: int) -> timedelta:
     """As much as a timedelta holds; the account's maxTtl caps it anyway."""
     return timedelta(seconds=min(seconds, 2**40))
 

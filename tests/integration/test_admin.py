@@ -150,7 +150,7 @@ async def test_a_model_is_checked_at_the_door(client: httpx.AsyncClient, account
         {**OPEN, "auth": {"type": "secret", "secrets": []}},
         {**OPEN, "auth": {"type": "apiKey", "header": "no header", "secrets": ["x"]}},
         {**OPEN, "model": "/etc/passwd"},
-        {**OPEN, "templates": {}},
+        {**OPEN, "response": {}},
     ],
     ids=lambda fields: str(fields)[-60:],
 )

@@ -158,7 +158,7 @@ def faults() -> list[Any]:
     return cases
 
 
-NOT_YET = ["templates", "passthrough", "stageVariables", "dedupe", "response", "aws"]
+NOT_YET = ["response", "aws"]
 
 
 @pytest.mark.parametrize(("text", "field", "line", "said", "mend"), faults())

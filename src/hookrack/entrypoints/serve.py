@@ -189,8 +189,9 @@ def _banner(app: App, url: str, *, seconds: float) -> str:
         f"  store   {where}",
         f"  ingest  {url}/in/{{account}}/{{flow}}",
     ]
-    if flows:
-        flow = next((flow for flow in flows if flow.auth.type == "none"), flows[0])
+    shown = [flow for flow in flows if flow.keys]  # others' templates say where events go
+    if shown:
+        flow = next((flow for flow in shown if flow.auth.type == "none"), shown[0])
         lines += ["", *_curl_lines(flow, url, settings)]
     return "\n".join([*lines, "", f"ready in {seconds:.1f} s; Ctrl-C stops"])
 

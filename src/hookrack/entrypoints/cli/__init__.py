@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "set": "set:set_",
     "dead-letters": "dead_letters:dead_letters",
     "token": "token:token",
+    "template": "template:template",
     "doctor": "doctor:doctor",
 }
 

@@ -13,12 +13,14 @@ from hookrack.entrypoints.http.exchange import (
     LATER,
     Answer,
     Gone,
+    Header,
     Message,
     Receive,
     Scope,
     Send,
     answer,
 )
+from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import PREFIX, get_key, is_get_by_key
 from hookrack.entrypoints.http.outlet import write_whole
@@ -26,6 +28,7 @@ from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
+from hookrack.flows import APIGATEWAY, Flow
 from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
@@ -62,7 +65,7 @@ class Front:
             await route(self._app, scope, receive, noted)
         except CodedError as exc:
             self._refused(scope, exc)
-            await answer(noted, *problem(exc))
+            await answer(noted, *self._told(scope, exc))
         except Gone:
             self._refused(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
@@ -116,13 +119,24 @@ class Front:
         client = client_address(scope, self._app.settings.trusted_proxies)
         emit(line, code=exc.code, route=self._shown(scope["path"]), client=client)
 
+    def _told(self, scope: Scope, exc: CodedError) -> tuple[int, list[Header], bytes]:
+        """A refusal in the words that its flow asks for."""
+        flow = self._flow(scope["path"])
+        return gateway_answer(exc) if flow and flow.responses == APIGATEWAY else problem(exc)
+
     def _shown(self, path: str) -> str:
         """A path without what can be a secret: of /in only a flow that there is."""
+        if path.startswith("/v1/"):
+            return "/".join(path.split("/")[:4])[:200]
+        flow = self._flow(path)
+        return f"/in/{flow.account}/{flow.id}" if flow else "other"
+
+    def _flow(self, path: str) -> Flow | None:
+        """The flow at an address below /in."""
         parts = path.split("/")[:4]
-        if parts[:2] == ["", "v1"]:
-            return "/".join(parts)[:200]
-        flow = self._app.configuration.find_flow(*parts[2:]) if len(parts) == 4 else None
-        return f"/in/{flow.account}/{flow.id}" if flow and parts[1] == "in" else "other"
+        if len(parts) < 4 or parts[1] != "in":
+            return None
+        return self._app.configuration.find_flow(*parts[2:])
 
     async def _ready(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
         """200 when requests would be served, 503 naming what fails."""

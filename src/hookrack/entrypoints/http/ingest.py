@@ -5,6 +5,7 @@ from functools import partial
 
 from hookrack.app import App
 from hookrack.edge.handshakes import Reply
+from hookrack.edge.mapping import Limits
 from hookrack.entrypoints.http.exchange import (
     JSON,
     Header,
@@ -23,6 +24,7 @@ from hookrack.pipeline import accept, admit, answer_setup
 from hookrack.telemetry import emit, log, metrics
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_LIMITS = Limits(clock=time.thread_time_ns)
 
 
 async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,9 +48,12 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         content_type=header(scope, b"content-type") or JSON_TYPE,
         body=body,
         received_at=time.time_ns() // 1_000_000,
+        headers=scope["headers"],
+        query=str(scope["query_string"], "latin-1"),
+        client="" if flow.mapping is None else client(),
     )
     url = partial(client_url, scope, app.settings.trusted_proxies)
-    event_id = await accept(request, flow, queue=app.queue, header=lookup, url=url)
+    event_id = await accept(request, flow, queue=app.queue, header=lookup, url=url, limits=_LIMITS)
     if isinstance(event_id, Reply):
         await _reply(send, event_id)
         return

@@ -14,7 +14,14 @@ from starlette.routing import Match, Route
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, entries, leases, tokens
+from hookrack.entrypoints.http.api import (
+    accounts,
+    dead_letters,
+    entries,
+    leases,
+    template,
+    tokens,
+)
 from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
@@ -26,9 +33,8 @@ _ABOUT: Final = (
     "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
 )
 
-_ROUTERS: Final = (
-    *(entries.router, leases.router, accounts.router),
-    *(tokens.router, dead_letters.router),
+_ROUTERS: Final = tuple(
+    each.router for each in (entries, leases, accounts, tokens, dead_letters, template)
 )
 
 
