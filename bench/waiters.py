@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,9 @@ from bench.http import Connection, connect
 from bench.machine import resident_mb
 
 _SECONDS: Final = 60.0
+_GAUGE: Final = b"gateway_waiting_readers "
+_LOOK_SECONDS: Final = 0.5
+_MOST: Final = 0.99  # the others have just been answered, and come again
 _AT_ONCE: Final = 200  # connections that are being made
 
 
@@ -48,7 +51,7 @@ class Crowd:
         asyncio.run_coroutine_threadsafe(self._connect(), self._loop).result(_SECONDS)
         idle = resident_mb(self._ours.pid)
         asyncio.run_coroutine_threadsafe(self._wait_all(), self._loop).result(_SECONDS)
-        servers.wait_for(self._all_wait, what="readers that wait", seconds=_SECONDS)
+        _look_until(self._all_wait, what="readers that wait")
         waiting = resident_mb(self._ours.pid)
         kb = 1024 / self._many
         self.memory = Memory((idle - before) * kb, (waiting - before) * kb)
@@ -86,12 +89,21 @@ class Crowd:
             if status == 404:
                 self._wait(number)
 
-        self._connections[number].ask(self._request(number, "?wait=30"), answered)
+        seconds = 15 + number % 16  # so that they don't all come again at once
+        self._connections[number].ask(self._request(number, f"?wait={seconds}"), answered)
 
     def _all_wait(self) -> bool:
+        return self._count() >= self._many * _MOST
+
+    def nobody_waits(self) -> bool:
+        """Whether the server has forgotten all of them."""
+        return self._count() == 0
+
+    def _count(self) -> int:
         with http.Client(self._ours.port) as client:
             _, text = client.ask(http.get("/metrics"))
-        return f"gateway_waiting_readers {float(self._many)}".encode() in text
+        line = next(each for each in text.splitlines() if each.startswith(_GAUGE))
+        return int(float(line.split()[1]))
 
     def wake(self, count: int) -> tuple[float, float]:
         """Wake some, one after the other: p50 and p99 in ms."""
@@ -124,6 +136,15 @@ def _lost() -> None:
     """One that the server has cut: what waits for all of them will say so."""
 
 
+def _look_until(done: Callable[[], bool], *, what: str) -> None:
+    """Ask now and then: it costs the server something. Raises: TimeoutError."""
+    end = time.monotonic() + _SECONDS
+    while not done():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {_SECONDS:.0f} s for {what}")
+        time.sleep(_LOOK_SECONDS)
+
+
 @contextmanager
 def waiting(ours: servers.Hookrack, many: int) -> Iterator[Crowd]:
     """So many readers wait within."""
@@ -136,6 +157,7 @@ def waiting(ours: servers.Hookrack, many: int) -> Iterator[Crowd]:
         yield crowd
     finally:
         asyncio.run_coroutine_threadsafe(crowd.leave(), loop).result(_SECONDS)
+        _look_until(crowd.nobody_waits, what="readers that have left")
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
