@@ -1,4 +1,4 @@
-"""`pip install hookrack` without extras: the wheel, and what it asks for, are client and commands."""
+"""`pip install hookrack` without extras: wheel and requirements are the client and the commands."""
 
 import json
 import os

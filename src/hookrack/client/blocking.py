@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -133,7 +133,7 @@ class Client:
         after: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
-    ) -> Iterator[Entry]:
+    ) -> Generator[Entry, None, None]:
         """All that is under a key now, oldest first, `limit` at a time. Raises: ApiError."""
         work = works.history(key, after=after, since=since, limit=limit, retries=self._retries)
         return self._each(work)
@@ -145,7 +145,7 @@ class Client:
         after: str | None = None,
         since: datetime | None = None,
         streams: bool = True,
-    ) -> Iterator[Entry]:
+    ) -> Generator[Entry, None, None]:
         """What is under a key, and then what comes, without end; each entry once.
 
         A cut line is connected again behind the last entry. Raises: ApiError.
@@ -221,7 +221,7 @@ class Client:
             timeout=self._timeout + call.wait,
         )
 
-    def _each(self, work: Work[None]) -> Iterator[Entry]:
+    def _each(self, work: Work[None]) -> Generator[Entry, None, None]:
         """Take steps until there is an item for the caller; the open answer ends with the loop."""
         with closing(work), closing(_Opened(self._http)) as opened:
             step = next(work, None)

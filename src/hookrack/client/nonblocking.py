@@ -1,7 +1,7 @@
 """The client for asyncio: takes the steps of `works`; the docs of each call stand in `blocking`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, closing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -138,7 +138,7 @@ class AsyncClient:
         after: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
-    ) -> AsyncIterator[Entry]:
+    ) -> AsyncGenerator[Entry, None]:
         """All that is under a key now, oldest first, `limit` at a time. Raises: ApiError."""
         work = works.history(key, after=after, since=since, limit=limit, retries=self._retries)
         return self._each(work)
@@ -150,7 +150,7 @@ class AsyncClient:
         after: str | None = None,
         since: datetime | None = None,
         streams: bool = True,
-    ) -> AsyncIterator[Entry]:
+    ) -> AsyncGenerator[Entry, None]:
         """What is under a key, and then what comes, without end; each entry once.
 
         A cut line is connected again behind the last entry. Raises: ApiError.
@@ -226,7 +226,7 @@ class AsyncClient:
             timeout=self._timeout + call.wait,
         )
 
-    async def _each(self, work: Work[None]) -> AsyncIterator[Entry]:
+    async def _each(self, work: Work[None]) -> AsyncGenerator[Entry, None]:
         """Take steps until there is an item for the caller; the open answer ends with the loop."""
         async with aclosing(_Opened(self._http)) as opened:
             with closing(work):
