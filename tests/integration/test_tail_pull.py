@@ -212,7 +212,7 @@ async def test_pull_without_a_command(client: AsyncClient, key: str, reach: dict
     done = hookrack("pull", key, "--limit", "1", **reach)
     assert [line["data"] for line in lines(done.stdout)] == [0]
     done = hookrack("pull", key, "--raw", "--max", "10", **reach)
-    assert (done.stdout, done.stderr, done.returncode) == ("12", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n2\n", "", 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

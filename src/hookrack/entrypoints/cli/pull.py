@@ -114,7 +114,7 @@ class Pull:
         if self._wanted.command is not None:
             return await run_command(self._wanted.command, entry, group=self._wanted.group)
         if self._wanted.raw:
-            write(entry.raw)
+            write(entry.raw + b"\n")
         else:
             show_entry(entry, as_json=self._wanted.as_json)
         return 0
@@ -160,7 +160,9 @@ class Pull:
 @click.option("--ordered", is_flag=True, help="Hold back what came after one that isn't acked.")
 @click.option("--max-attempts", type=click.IntRange(1, 1000),
               help="Hand an entry out so often at most; then it is a dead letter.")  # fmt: skip
-@click.option("--raw", is_flag=True, help="Without --exec: print the data alone.")
+@click.option(
+    "--raw", is_flag=True, help="Without --exec: print the data alone, a line end after each."
+)
 @json_option
 @data_dir_option
 def pull(
