@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from secrets import token_hex
@@ -187,6 +188,21 @@ async def test_a_bad_key_is_refused_before_it_is_sent(client: Either, key: str) 
         assert (caught.value.code, caught.value.status) == (Code.KEY_INVALID, None)
 
 
+@pytest.mark.parametrize("text", ["", "a\r\nx: y", "é", "a b"])
+async def test_what_no_header_can_carry(client: Either, text: str) -> None:
+    """Nothing that a caller passes on can end a header and begin another."""
+    for name, named in {
+        "content_type": {"content_type": text},
+        "ttl": {"ttl": f"{text}\n"},
+    }.items():
+        with pytest.raises(BadCall) as caught:
+            await client("set", "erp", b"1", **named)
+        assert caught.value.status is None, name
+    if text:
+        with pytest.raises(BadCall):
+            await client("get", "erp", newer_than=text)
+
+
 async def test_bad_calls_are_told_by_the_server(client: Either) -> None:
     """What the server refuses says its code, status and why; it isn't tried again."""
     with pytest.raises(BadCall) as caught:
@@ -227,6 +243,29 @@ async def test_nobody_there(kind: type[Client | AsyncClient]) -> None:
         with pytest.raises(Unready, match=r"127.0.0.1:1 doesn't answer \(ConnectError\)") as caught:
             await ask
         assert caught.value.status is None
+    await client("close" if kind is Client else "aclose")
+
+
+def test_one_client_serves_many_threads(served: Served) -> None:
+    """Threads that share a client get each their own answers."""
+    keys = [f"t{token_hex(4)}" for _ in range(8)]
+    with Client(served.url, ADMIN_TOKEN, account="acme") as client, ThreadPoolExecutor(8) as pool:
+
+        def work(key: str) -> bool:
+            stored = [client.set(key, [key, number]) for number in range(20)]
+            newest = client.get(key)
+            return newest == stored[-1] and list(client.history(key, limit=7)) == stored
+
+        assert all(pool.map(work, keys))
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+async def test_no_token(kind: type[Client | AsyncClient], served: Served) -> None:
+    """Without a token the server says what is missing."""
+    client = Either(kind(served.url))
+    with pytest.raises(Denied) as caught:
+        await client("get", "erp")
+    assert caught.value.code is Code.TOKEN_INVALID
     await client("close" if kind is Client else "aclose")
 
 

@@ -9,7 +9,7 @@ from secrets import token_hex
 import pytest
 from harness import ADMIN_TOKEN, Served, wait_until
 
-from hookrack.client import AsyncClient, Client, Code, Entry, Retries, ServerFault, Unready
+from hookrack.client import AsyncClient, BadCall, Client, Code, Entry, Retries, ServerFault, Unready
 
 QUICK = Retries(first=0.01, longest=0.1)
 Reply = tuple[int, dict[str, str], bytes] | None
@@ -176,6 +176,37 @@ async def test_a_blocking_reader_goes_on_as_well(own_server: Callable[..., Serve
         await client.set("erp", "end")
         await asyncio.wait_for(following, 15)
     assert seen == [1, "end"]
+
+
+async def test_connections_are_kept(served: Served) -> None:
+    """Calls one after the other, refused ones among them, go over one connection."""
+    port = int(served.url.rpartition(":")[2])
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(piped(reader, to_server), piped(from_server, writer))
+
+    async def piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+        writer.close()
+
+    def work(url: str, key: str) -> None:
+        with Client(url, ADMIN_TOKEN, account="acme") as client:
+            for number in range(10):
+                client.set(key, number)
+                with client.lease(key), contextlib.suppress(BadCall):
+                    client.set(key, 1, ttl="soon")
+            assert len(list(client.history(key, limit=3))) == 10
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.to_thread(work, url, f"k{token_hex(4)}")
+    assert connections == 1
 
 
 async def test_a_token_that_ends_ends_the_reader(served: Served) -> None:

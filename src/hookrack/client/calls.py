@@ -11,7 +11,7 @@ from hookrack.client.errors import BadCall
 from hookrack.client.steps import Call
 from hookrack.errors import CATALOGUE, Code
 from hookrack.jsontext import is_json_type
-from hookrack.model import JSON_TYPE, is_event_id, is_webhook_key
+from hookrack.model import JSON_TYPE, is_content_type, is_event_id, is_webhook_key
 
 LONGEST_WAIT: Final = 30.0  # that a server holds one call; longer waits are several
 MOST_KEYS: Final = 1_000  # in one call
@@ -27,9 +27,9 @@ def key_path(key: str) -> str:
 
 
 def get(key: str, *, wait: float = 0, known: str | None = None) -> Call:
-    """The newest entry, other than the `known` event id."""
+    """The newest entry, other than that with the `known` event id."""
     params = {"wait": _seconds(wait)} if wait else {}
-    headers = {"if-none-match": f'"{known}"'} if known else {}
+    headers = {"if-none-match": f'"{_event(known)}"'} if known else {}
     return Call("GET", key_path(key), params=params, headers=headers, wait=wait)
 
 
@@ -42,6 +42,8 @@ def get_many(keys: Sequence[str]) -> Call:
 
 def put(key: str, data: bytes, *, ttl: Ttl | None, content_type: str) -> Call:
     """Set one key; made once only, for made twice it would be two events."""
+    if not is_content_type(content_type):
+        raise _bad(Code.CONTENT_TYPE_UNSUPPORTED)
     headers = {"content-type": content_type}
     if ttl is not None:
         headers["hookrack-ttl"] = _ttl(ttl)
@@ -148,7 +150,10 @@ def _seconds(wait: float) -> str:
 
 
 def _ttl(ttl: Ttl) -> str:
-    return f"{ttl.total_seconds():.0f}" if isinstance(ttl, timedelta) else str(ttl)
+    text = f"{ttl.total_seconds():.0f}" if isinstance(ttl, timedelta) else str(ttl)
+    if not (text.isascii() and text.isprintable()):
+        raise _bad(Code.TTL_INVALID)
+    return text
 
 
 def _event(event_id: str) -> str:

@@ -41,7 +41,7 @@ class Address:
     def headers(self, account: str | None) -> dict[str, str]:
         """What every request has. Raises: ConfigError."""
         check_header("HOOKRACK_TOKEN", self.token)
-        found = {"authorization": f"Bearer {self.token}"}
+        found = {"authorization": f"Bearer {self.token}"} if self.token else {}
         if account:
             check_header("account", account)
             found["hookrack-account"] = account
