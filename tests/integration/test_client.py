@@ -260,8 +260,11 @@ def test_one_client_serves_many_threads(served: Served) -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-async def test_no_token(kind: type[Client | AsyncClient], served: Served) -> None:
+async def test_no_token(
+    kind: type[Client | AsyncClient], served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a token the server says what is missing."""
+    monkeypatch.delenv("HOOKRACK_TOKEN", raising=False)
     client = Either(kind(served.url))
     with pytest.raises(Denied) as caught:
         await client("get", "erp")
