@@ -29,6 +29,7 @@ from hookrack.queues.redis_streams import RedisStreams
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
+from hookrack.sqs_address import is_sqs, read_address
 from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_registry import RedisRegistry
 from hookrack.telemetry import emit, log
@@ -88,26 +89,71 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
-        headroom = await _headroom(settings, store_url, queue_url)
-        stack.push_async_callback(headroom.close)
-        queue = _queue(settings, queue_url, 0, headroom=headroom)
-        letters = RedisDeadLetters(
-            _pipe(queue_url), prefix=settings.store_prefix, headroom=headroom
+        headroom = await _headroom(
+            settings, store_url, store_url if is_sqs(queue_url) else queue_url
         )
-        stack.push_async_callback(letters.close)
-        workers = [_queue(settings, queue_url, 1 + place) for place in range(_workers(settings))]
-        for each in (queue, *workers):
-            stack.push_async_callback(each.close)
+        stack.push_async_callback(headroom.close)
+        open_queues = _open_sqs if is_sqs(queue_url) else _open_streams
+        queues = await open_queues(settings, queue_url, headroom=headroom, stack=stack)
         yield App(
             settings=settings,
             live=live,
             store=store,
-            queue=queue,
-            letters=letters,
+            queue=queues.edge,
+            letters=queues.letters,
             headroom=headroom,
             engine=engine,
-            worker_queues=tuple(workers),
+            worker_queues=queues.workers,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Queues:
+    """The queue as the edge sees it and as each worker does, and its dead letters."""
+
+    edge: Queue
+    letters: DeadLetters
+    workers: tuple[Queue, ...]
+
+
+async def _open_streams(
+    settings: Settings, url: str, *, headroom: Headroom, stack: AsyncExitStack
+) -> _Queues:
+    edge = _stream(settings, url, 0, headroom=headroom)
+    letters = RedisDeadLetters(_pipe(url), prefix=settings.store_prefix, headroom=headroom)
+    stack.push_async_callback(letters.close)
+    workers = [_stream(settings, url, 1 + place) for place in range(_workers(settings))]
+    for each in (edge, *workers):
+        stack.push_async_callback(each.close)
+    return _Queues(edge, letters, tuple(workers))
+
+
+async def _open_sqs(
+    settings: Settings, url: str, *, headroom: Headroom, stack: AsyncExitStack
+) -> _Queues:
+    """A queue on SQS; what it holds takes no memory of ours. Raises: ConfigError."""
+    del headroom
+    try:
+        from hookrack.queues import sqs_open  # noqa: PLC0415 - the SDK, only for who uses it
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"a queue on SQS needs a package that isn't installed ({exc.name})",
+            where=settings.origins["queue"],
+            mend="Install hookrack[aws].",
+        ) from exc
+    try:
+        source = await sqs_open.SqsSource.open(
+            read_address(url), lease=settings.lease, max_attempts=settings.max_attempts
+        )
+    except ConfigError as exc:
+        raise ConfigError(exc.detail, where=settings.origins[exc.where], mend=exc.mend) from exc
+    stack.push_async_callback(source.close)
+    letters = source.letters()
+    stack.push_async_callback(letters.close)
+    edge, *workers = (source.queue() for _ in range(1 + _workers(settings)))
+    for each in (edge, *workers):
+        stack.push_async_callback(each.close)
+    return _Queues(edge, letters, tuple(workers))
 
 
 async def _live(settings: Settings, url: str, stack: AsyncExitStack) -> Live:
@@ -151,7 +197,7 @@ async def _headroom(settings: Settings, store_url: str, queue_url: str) -> Redis
     return headroom
 
 
-def _queue(
+def _stream(
     settings: Settings, url: str, place: int, *, headroom: Headroom | None = None
 ) -> RedisStreams:
     return RedisStreams(
@@ -172,7 +218,7 @@ async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
 async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
     """Refuse a store or queue that doesn't answer, or that can lose what was acknowledged."""
     for name, url in {"store": store_url, "queue": queue_url}.items():
-        if name == "queue" and url == store_url:
+        if name == "queue" and (url == store_url or is_sqs(url)):
             continue
         where = settings.origins[name]
         try:

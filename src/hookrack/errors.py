@@ -58,6 +58,7 @@ class Code(StrEnum):
     ENVELOPE_VERSION = "ENVELOPE_VERSION"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     WORKER_CRASHED = "WORKER_CRASHED"
+    MAX_RECEIVES = "MAX_RECEIVES"
     # a bug
     INTERNAL = "INTERNAL"
 
@@ -143,6 +144,11 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.WORKER_CRASHED: Problem(
         500, "Worker died on it again and again", "Keep the envelope and report it as a bug."
+    ),
+    Code.MAX_RECEIVES: Problem(
+        500,
+        "SQS gave up handing it over",
+        "Look for workers that died, timed out or could not reach the store, then redrive it.",
     ),
     Code.INTERNAL: Problem(500, "Unexpected error", "See the log for the trace; report it."),
 }

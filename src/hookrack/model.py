@@ -223,8 +223,11 @@ def format_time(milliseconds_: int) -> str:
     return stamp.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-def encode_envelope(event: Event) -> bytes:
-    """The queue message of an event; JSON data stands last and as it was written."""
+def encode_envelope(event: Event, *, armoured: bool = False) -> bytes:
+    """The queue message of an event; JSON data stands last and as it was written.
+
+    `armoured`: in printable ASCII alone, with the data as base64 whatever its type.
+    """
     fields: dict[str, Any] = {
         "v": ENVELOPE_VERSION,
         "id": event.id,
@@ -239,9 +242,9 @@ def encode_envelope(event: Event) -> bytes:
         fields["ttl"] = milliseconds(event.ttl) // 1000
     if event.dedupe_id is not None:
         fields["dedupeId"] = event.dedupe_id
-    if not is_json_type(event.content_type):
+    if armoured or not is_json_type(event.content_type):
         fields["dataBase64"] = base64.b64encode(event.data).decode()
-        return orjson.dumps(fields)
+        return json.dumps(fields).encode() if armoured else orjson.dumps(fields)
     return b"%b,%b%b}" % (orjson.dumps(fields)[:-1], b'"data":', event.data)
 
 

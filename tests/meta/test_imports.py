@@ -27,7 +27,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "heads": {"jsontext", "model"},
     "entries": {"model"},
     "ports": {"entries", "errors", "model"},
-    "settings": {"errors", "model"},
+    "settings": {"errors", "model", "sqs_address"},
+    "sqs_address": set(),
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
     "fields": {"errors", "model"},
@@ -41,7 +42,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis", "heads"},
+    "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
 }
@@ -51,6 +52,8 @@ ALLOWED["__main__"] = {"entrypoints"}
 
 # Who may import a foreign package: a path below hookrack, or what such paths begin with.
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
+    "aiobotocore": ("queues/sqs_client.py",),
+    "botocore": ("queues/sqs_client.py",),
     "cryptography": ("sealing.py",),
     "click": ("entrypoints/cli/",),
     "fastapi": ("entrypoints/http/api/",),
@@ -74,7 +77,8 @@ WORLD: Final = {
     *("subprocess", "tempfile", "threading", "time"),
 }
 # Only a serving process may pay for these.
-SERVERS: Final = ("hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
+SDK: Final = ("aiobotocore", "aiohttp", "boto3", "botocore")
+SERVERS: Final = (*SDK, "hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
 
 
 def imported(name: str) -> Iterator[str]:
@@ -141,6 +145,13 @@ def test_a_client_command_pays_for_no_server() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert not set(found.stdout.split()) & set(SERVERS)
     assert "hookrack.app" not in found.stdout.split()
+
+
+def test_only_a_queue_on_sqs_pays_for_the_sdk() -> None:
+    """Everything that a server loads without a queue on SQS leaves the AWS SDK alone."""
+    code = "import sys, hookrack.app, hookrack.entrypoints.serve; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert not set(found.stdout.split()) & set(SDK)
 
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:
