@@ -29,6 +29,7 @@ LOOK_BYTES: Final = 64 * 1024 * 1024  # of envelopes, likewise
 FRESH: Final = timedelta(seconds=20)  # for which a look serves the pages that follow
 PAGE_BYTES: Final = 4 * 1024 * 1024  # of envelopes in one page, which has at least one
 AT_ONCE: Final = 4  # calls that look
+ROUNDS: Final = 100  # of such calls in one look
 MOVE_WAIT: Final = timedelta(seconds=20)  # for a move task to end
 _MOVE_POLL_SECONDS: Final = 1.0
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-([A-Za-z0-9-]{1,80})")
@@ -95,11 +96,16 @@ class SqsDeadLetters:
         return list(self._seen.values())
 
     async def _look(self) -> None:
-        """Receive until nothing comes or enough is here."""
+        """Receive until nothing comes or enough is here.
+
+        A call that waits asks all of SQS's servers, one that doesn't only some: it is the one that
+        waits which tells the end.
+        """
         async with self._looking:
-            while not self._is_full:
-                polls = (self._receive() for _ in range(AT_ONCE))
-                if not any(await asyncio.gather(*polls)):
+            for _ in range(ROUNDS):
+                polls = (self._receive(0) for _ in range(AT_ONCE))
+                found = any(await asyncio.gather(*polls)) or await self._receive(1)
+                if not found or self._is_full:
                     break
             self._looked_at = self._loop.time()
             depth, _ = await count(self._client, self._pair.dead_url)
@@ -111,15 +117,15 @@ class SqsDeadLetters:
         size = sum(len(each.letter.envelope) for each in alive)
         return len(alive) >= LOOK or size >= LOOK_BYTES
 
-    async def _receive(self) -> int:
-        """One call; it waits a second, because one that doesn't asks only some of SQS's servers."""
+    async def _receive(self, seconds: int) -> int:
+        """One call; how many it brought."""
         ends = self._loop.time() + self._hold
         reply = await self._client.call(
             "receive_message",
-            wait=1,
+            wait=seconds,
             QueueUrl=self._pair.dead_url,
             MaxNumberOfMessages=PER_CALL,
-            WaitTimeSeconds=1,
+            WaitTimeSeconds=seconds,
             VisibilityTimeout=self._hold,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
