@@ -14,7 +14,6 @@ from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.flows import read_configuration
 from hookrack.letters import discard, redrive
 from hookrack.ports import DeadLetter, LetterFilter
-from hookrack.queues import sqs_dead_letters
 from hookrack.queues.sqs import SqsQueue
 from hookrack.queues.sqs_dead_letters import SqsDeadLetters
 from hookrack.queues.sqs_letters import fits
@@ -178,10 +177,10 @@ async def test_letters_that_others_look_at_are_said_to_be_missing(
 
 
 async def test_more_letters_than_a_look_takes_are_said_to_be_there(
-    queue: SqsQueue, letters: SqsDeadLetters, monkeypatch: pytest.MonkeyPatch
+    queue: SqsQueue, source: SqsSource
 ) -> None:
     """A look is bounded, and a page says when there is more than it brought."""
-    monkeypatch.setattr(sqs_dead_letters, "LOOK", 10)
+    letters = SqsDeadLetters(source.client, source.pair, most=10)
     await bury(queue, *(envelope(f"e-{number}") for number in range(60)))
     page = await letters.page(ALL, limit=1000)
     assert page.partial
@@ -276,10 +275,10 @@ async def only_of(letters: SqsDeadLetters, event_id: str) -> DeadLetter:
 
 
 async def test_all_of_very_many_are_moved_by_sqs(
-    queue: SqsQueue, letters: SqsDeadLetters, liar: Liar, monkeypatch: pytest.MonkeyPatch
+    queue: SqsQueue, source: SqsSource, liar: Liar
 ) -> None:
     """Where a look can't take them all, SQS is asked to move them, to this very queue."""
-    monkeypatch.setattr(sqs_dead_letters, "LOOK", 2)
+    letters = SqsDeadLetters(source.client, source.pair, most=2)
     await bury(queue, *(envelope(f"e-{number}") for number in range(3)))
     running = {"Results": [{"Status": "RUNNING", "ApproximateNumberOfMessagesMoved": 1}]}
     done = {"Results": [{"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 3}]}
@@ -294,10 +293,10 @@ async def test_all_of_very_many_are_moved_by_sqs(
 
 
 async def test_a_move_that_fails_is_an_error(
-    queue: SqsQueue, letters: SqsDeadLetters, liar: Liar, monkeypatch: pytest.MonkeyPatch
+    queue: SqsQueue, source: SqsSource, liar: Liar
 ) -> None:
     """A task that SQS gives up says why."""
-    monkeypatch.setattr(sqs_dead_letters, "LOOK", 0)
+    letters = SqsDeadLetters(source.client, source.pair, most=0)
     await bury(queue, envelope("e-1"))
     liar.lies["StartMessageMoveTask"] = [(200, {"TaskHandle": "t"})]
     failed = {"Results": [{"Status": "FAILED", "FailureReason": "AccessDenied"}]}
@@ -307,12 +306,12 @@ async def test_a_move_that_fails_is_an_error(
 
 
 async def test_without_the_task_it_goes_letter_by_letter(
-    queue: SqsQueue, letters: SqsDeadLetters, liar: Liar, monkeypatch: pytest.MonkeyPatch
+    queue: SqsQueue, source: SqsSource, liar: Liar
 ) -> None:
     """Where the task isn't allowed, a redrive of all takes what a look brings."""
     await bury(queue, envelope("e-1"), envelope("e-2"))
     liar.lies["StartMessageMoveTask"] = [refusal("AccessDeniedException")]
-    monkeypatch.setattr(sqs_dead_letters, "LOOK", 1)
+    letters = SqsDeadLetters(source.client, source.pair, most=1)
     configuration = read_configuration(EXAMPLE, environ={})
     done = await redrive(ALL, letters=letters, configuration=configuration, now=2**42)
     assert done.redriven + done.expired == 2

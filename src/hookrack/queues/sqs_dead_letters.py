@@ -52,9 +52,12 @@ class _Seen:
 class SqsDeadLetters:
     """The dead letters of one queue."""
 
-    def __init__(self, client: SqsClient, pair: QueuePair, *, hold: timedelta = HOLD) -> None:
+    def __init__(
+        self, client: SqsClient, pair: QueuePair, *, hold: timedelta = HOLD, most: int = LOOK
+    ) -> None:
         self._client = client
         self._pair = pair
+        self._most = most
         self._hold = int(hold.total_seconds())
         self._loop = asyncio.get_running_loop()
         self._seen: dict[str, _Seen] = {}  # by letter id
@@ -115,7 +118,7 @@ class SqsDeadLetters:
     def _is_full(self) -> bool:
         alive = self._alive()
         size = sum(len(each.letter.envelope) for each in alive)
-        return len(alive) >= LOOK or size >= LOOK_BYTES
+        return len(alive) >= self._most or size >= LOOK_BYTES
 
     async def _receive(self, seconds: int) -> int:
         """One call; how many it brought."""
@@ -185,7 +188,7 @@ class SqsDeadLetters:
     async def redrive_all(self) -> int | None:
         """See `ports.DeadLetters`: a task of SQS's own, where there are more than a look brings."""
         depth, _ = await count(self._client, self._pair.dead_url)
-        if depth <= LOOK:
+        if depth <= self._most:
             return None
         await self._let_go()
         source = self._pair.dead_arn
