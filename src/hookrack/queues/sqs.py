@@ -223,11 +223,8 @@ class SqsQueue:
 
     def _letter(self, failure: Failure) -> Message:
         held = self._held[failure.delivery.receipt]
-        now = time.time_ns() // 1_000_000
-        first = held.first_received_at if failure.delivery.attempts else now
-        made = letter_message(failure, first_failed_at=first or now, now=now)
-        group = self._pair.group(failure.account or "", unique=held.message_id)
-        return Message(made.fields | group, made.size)
+        first = held.first_received_at
+        return letter_for(self._pair, failure, message_id=held.message_id, first_received_at=first)
 
     async def recover(self) -> int:
         """See `ports.Queue`; SQS doesn't know consumers, so leases of a lost one end in time."""
@@ -264,6 +261,17 @@ class SqsQueue:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._sender.close()
+
+
+def letter_for(
+    pair: QueuePair, failure: Failure, *, message_id: str, first_received_at: int
+) -> Message:
+    """What is sent to the dead-letter queue; the same failure twice is one on FIFO queues."""
+    now = time.time_ns() // 1_000_000
+    first = first_received_at if failure.delivery.attempts else now
+    made = letter_message(failure, first_failed_at=first or now, now=now)
+    group = pair.group(failure.account or "", unique=message_id)
+    return Message(made.fields | group, made.size)
 
 
 def read_delivery(message: Fields) -> Delivery:

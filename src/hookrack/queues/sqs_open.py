@@ -1,13 +1,17 @@
 """What an app makes of one queue on SQS: consumers and dead letters on one connection."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from hookrack.queues.sqs import SqsQueue
+from hookrack.ports import Failure
+from hookrack.queues.sqs import SqsQueue, letter_for
+from hookrack.queues.sqs_batches import send_batch
 from hookrack.queues.sqs_client import SqsClient
 from hookrack.queues.sqs_dead_letters import SqsDeadLetters
 from hookrack.queues.sqs_queues import QueuePair, find_queues
+from hookrack.queues.sqs_text import portions
 from hookrack.sqs_address import QueueAddress
 
 
@@ -33,6 +37,27 @@ class SqsSource:
     def queue(self) -> SqsQueue:
         """The queue, as one consumer sees it."""
         return SqsQueue(self.client, self.pair, lease=self.lease)
+
+    async def bury(
+        self, failures: Sequence[Failure], *, first_received_at: Mapping[str, int]
+    ) -> list[Failure]:
+        """Make letters of what somebody else received and deletes; which of them are kept.
+
+        A receipt is a message id here. Raises: Unavailable; then some may be kept.
+        """
+        messages = [
+            letter_for(
+                self.pair,
+                each,
+                message_id=each.delivery.receipt,
+                first_received_at=first_received_at[each.delivery.receipt],
+            )
+            for each in failures
+        ]
+        faults: list[str | None] = []
+        for portion in portions(messages):
+            faults += await send_batch(self.client, portion, url=self.pair.dead_url)
+        return [each for each, fault in zip(failures, faults, strict=True) if fault is None]
 
     def letters(self) -> SqsDeadLetters:
         """Its dead letters."""
