@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import awslambdaric
 from harness import ADMIN_TOKEN, SECRET_KEY
 from sqsing import ENVIRON
 
@@ -116,6 +117,10 @@ class Function:
         self.api = api
         self._folder = folder
         self._command = [sys.executable, "-m", "awslambdaric", f"{HANDLERS}.{handler}"]
+        if (folder / "hookrack").is_dir():  # an unpacked package: nothing but what is in it
+            start = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(runtime_client(folder))!r}]"
+            run = "from awslambdaric.__main__ import main; main(sys.argv)"
+            self._command[1:3] = ["-I", "-S", "-c", f"{start}; {run}"]
         self._environ = (
             os.environ
             | ENVIRON
@@ -163,6 +168,16 @@ class Function:
             self.process.wait(timeout=15)
             self._log.close()
             self.process = None
+
+
+def runtime_client(folder: Path) -> Path:
+    """A folder with Lambda's runtime client and nothing else, as Lambda itself brings it."""
+    own = folder / "runtime"
+    own.mkdir()
+    for place in Path(str(awslambdaric.__file__)).parent.parent.iterdir():
+        if place.name.startswith(("awslambdaric", "runtime_client", "simplejson", "snapshot_")):
+            (own / place.name).symlink_to(place)
+    return own
 
 
 def batch(*bodies: bytes, received: int = 1) -> dict[str, Any]:

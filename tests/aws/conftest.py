@@ -51,11 +51,14 @@ async def function(
     """Starts functions on that store and queue: call it with a handler's name."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(handler: str, **environ: str) -> Function:
+        async def make(handler: str, package: Path | None = None, **environ: str) -> Function:
             api = await stack.enter_async_context(RuntimeApi().run())
             folder = short_dir / f"{handler}-{secrets.token_hex(2)}"
             folder.mkdir()
-            shutil.copy(EXAMPLE, folder / "hookrack.yaml")
+            if package:
+                shutil.unpack_archive(package, folder)
+            else:
+                shutil.copy(EXAMPLE, folder / "hookrack.yaml")
             own = {
                 "HOOKRACK_STORE": url,
                 "HOOKRACK_STORE_PREFIX": prefix,

@@ -45,6 +45,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
+    "aws": {"errors", "fields", "flows"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)

@@ -68,10 +68,15 @@ class Door:
             asked = read_request(event)
         except Rejected as exc:
             return _Answer.of(exc).tell(event)
-        if asked.scope["path"].startswith("/v1/keys/") and asked.scope["path"].endswith("/stream"):
-            detail = "A stream needs a connection that stays open."
+        if _is_server_only(asked.scope["path"]):
+            detail = "Streams and metrics are for a server that stays."
             return _Answer.of(CodedError(Code.NOT_ON_LAMBDA, detail)).tell(event)
         return self._container.run(lambda served: _ask(served, asked)).tell(event)
+
+
+def _is_server_only(path: str) -> bool:
+    """Whether this needs a connection that stays open, or counts of more than one container."""
+    return path == "/metrics" or (path.startswith("/v1/keys/") and path.endswith("/stream"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import click
 
 from hookrack import __version__
 from hookrack.entrypoints.cli.apply import apply, export
+from hookrack.entrypoints.cli.aws import aws
 from hookrack.entrypoints.cli.check import check
 from hookrack.entrypoints.cli.dead_letters import dead_letters
 from hookrack.entrypoints.cli.doctor import doctor
@@ -27,7 +28,7 @@ def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
 
 
-for _command in (serve, check, apply, export, get, set_, dead_letters, token, doctor):
+for _command in (serve, check, apply, export, get, set_, dead_letters, token, doctor, aws):
     cli.add_command(_command)
 
 
