@@ -45,7 +45,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
-    "aws": {"errors", "fields", "flows"},
+    "aws": {"errors", "fields", "flows", "hookrack"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)
