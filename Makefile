@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos bench docs lock clean
+.PHONY: all setup run check fmt test chaos conformance bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -31,13 +31,21 @@ fmt: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# A process for each core, each with engines and servers of its own.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # Kills the server and its engine in mid-traffic, CYCLES times, and counts what was acknowledged.
 CYCLES ?= 200
 chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
+
+# The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
+CASES ?= 3000
+SEED ?= 1
+conformance: setup
+	conformance/install
+	$(BIN)/python -m conformance --cases $(CASES) --seed $(SEED)
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)

@@ -6,11 +6,18 @@ import signal
 import sys
 import time
 
-from bench import rows_idle, rows_ingest, rows_memory, rows_read, rows_worker
+from bench import rows_door, rows_idle, rows_ingest, rows_memory, rows_read, rows_worker
 from bench.machine import Share, core_count
 from bench.row import DEFAULT, FULL, QUICK, Line, NotRunError, Row, Sizes
 
-ROWS = (*rows_ingest.ROWS, *rows_read.ROWS, *rows_worker.ROWS, *rows_memory.ROWS, *rows_idle.ROWS)
+ROWS = (
+    *rows_ingest.ROWS,
+    *rows_door.ROWS,
+    *rows_read.ROWS,
+    *rows_worker.ROWS,
+    *rows_memory.ROWS,
+    *rows_idle.ROWS,
+)
 _WIDTHS = (40, 36, 36, 18, 26)
 _DISTURBED = 0.1  # of all cores used by others: worth a word
 

@@ -13,9 +13,10 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 Answered = Callable[[int, bytes], None]
 
 
-def post(path: str, body: bytes) -> bytes:
+def post(path: str, body: bytes, *, headers: dict[str, str] | None = None) -> bytes:
     """A POST of JSON."""
     head = f"POST {path} HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/json\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
 
 

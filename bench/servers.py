@@ -59,8 +59,13 @@ class Engine:
         return int(str(self.info("memory")["used_memory"]))
 
     def clear(self) -> None:
-        """Delete everything, so that each sample begins alike."""
-        self.client.flushall()
+        """Delete everything but the configuration, so that each sample begins alike."""
+        kept = {name: self.client.dump(name) or b"" for name in self.client.keys("*{cfg}*")}
+        with self.client.pipeline() as at_once:
+            at_once.flushall()
+            for name, value in kept.items():
+                at_once.restore(name, 0, value)
+            at_once.execute()
 
     def queued(self) -> int:
         """How many envelopes are not settled yet."""
@@ -119,10 +124,14 @@ def hookrack(
     store: str = "",
     accept_loss: str = "",
     model: Mapping[str, Any] | None = None,
+    auths: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[Hookrack]:
-    """Serve `flows` (id -> webhook keys), each with a secret; server and engine are pinned."""
+    """Serve `flows` (id -> webhook keys), each with a secret unless `auths` says another way.
+
+    Server and engine are pinned.
+    """
     config = data_dir.with_name(f"{data_dir.name}.yaml")
-    config.write_text(_flow_file(flows, model), encoding="utf-8")
+    config.write_text(_flow_file(flows, model, auths or {}), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("hookrack")), "serve", "--config", str(config)]
     command += ["--port", "0", "--data-dir", str(data_dir), "--role", role]
     if store:
@@ -141,12 +150,18 @@ def hookrack(
             yield Hookrack(port, process.pid, token, engine, ready)
 
 
-def _flow_file(flows: Mapping[str, Sequence[str]], model: Mapping[str, Any] | None) -> str:
+def _flow_file(
+    flows: Mapping[str, Sequence[str]],
+    model: Mapping[str, Any] | None,
+    auths: Mapping[str, Mapping[str, Any]],
+) -> str:
     """JSON, which is YAML too."""
-    shared: dict[str, Any] = {"auth": {"type": "secret", "secrets": [SECRET]}}
-    if model:
-        shared["model"] = model
-    listed = {flow: {"keys": list(keys), **shared} for flow, keys in flows.items()}
+    secret: Mapping[str, Any] = {"type": "secret", "secrets": [SECRET]}
+    shared = {"model": model} if model else {}
+    listed = {
+        flow: {"keys": list(keys), "auth": auths.get(flow, secret), **shared}
+        for flow, keys in flows.items()
+    }
     return json.dumps({"version": 1, "accounts": {ACCOUNT: {"ttl": "1d", "flows": listed}}})
 
 

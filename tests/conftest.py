@@ -16,6 +16,7 @@ import httpx
 import pytest
 import redis.asyncio
 from harness import EXAMPLE, Served, find_engine
+from hypothesis import settings
 from sqsing import ENVIRON, Sqs, moto
 
 from hookrack._redis import Pipe
@@ -27,6 +28,10 @@ from hookrack.sqs_address import QueueAddress
 # per account or installation.
 PERMANENT = ("{q}:s:", "{q}:a:", "{cfg}:")
 PERMANENT_ENDS = ("{q}:dl", "}:seq")
+
+# How long an example takes is the machine's affair.
+settings.register_profile("hookrack", deadline=None)
+settings.load_profile("hookrack")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Final
 
 from docs.generate.http import http_page
 from docs.generate.pages import cli_page, errors_page, log_lines_page, settings_page
+from docs.generate.schemes import schemes_page
 
 REFERENCE: Final = Path(__file__).parents[1] / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
@@ -15,6 +16,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "cli.md": cli_page,
     "http.md": http_page,
     "log-lines.md": log_lines_page,
+    "schemes.md": schemes_page,
 }
 
 

@@ -22,14 +22,17 @@ missing scope 403, and another account's anything 404.
 ### POST /in/{account}/{flow}
 
 Takes a webhook; for a flow with auth `secret` the address is `/in/{account}/{flow}/{secret}`. No
-token: the flow's own auth decides. A request without a Content-Type counts as JSON, which must be
-valid; any other type is kept as bytes.
+token: the flow's own auth decides, a signature among the ways (see [schemes](schemes.md)). A
+request without a Content-Type counts as JSON, which must be valid; any other type is kept as bytes.
 
 202 `{"eventId": "...", "status": "accepted"}` once the queue has it on disk, with the id in the
 header `Hookrack-Event-Id` too. Refusals: 400 `BODY_NOT_JSON`, `MODEL_VIOLATION`; 401
-`CREDENTIAL_INVALID`; 404 `FLOW_UNKNOWN`, `NOT_FOUND`; 405 `METHOD_NOT_ALLOWED`; 413
-`BODY_TOO_LARGE`; 415 `CONTENT_TYPE_UNSUPPORTED`; 503 `STORE_UNAVAILABLE`, `STORE_FULL` with
-`Retry-After`.
+`CREDENTIAL_INVALID`, `SIGNATURE_INVALID`; 403 `ADDRESS_NOT_ALLOWED`; 404 `FLOW_UNKNOWN`,
+`NOT_FOUND`; 405 `METHOD_NOT_ALLOWED`; 413 `BODY_TOO_LARGE`; 415 `CONTENT_TYPE_UNSUPPORTED`; 502
+`CONFIRMATION_FAILED`; 503 `STORE_UNAVAILABLE`, `STORE_FULL` with `Retry-After`.
+
+Questions that some providers ask of their address are answered instead, and nothing is kept. Only
+for those that ask by GET or HEAD is anything but POST allowed here.
 
 ## Webhook keys
 

@@ -83,7 +83,8 @@ def _contexts(command: click.Command, parent: click.Context | None) -> Iterator[
     yield context
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
-            yield from _contexts(command.commands[name], context)
+            if found := command.get_command(context, name):
+                yield from _contexts(found, context)
 
 
 def _option(row: Documented) -> str:

@@ -31,6 +31,9 @@ class Code(StrEnum):
     BODY_INCOMPLETE = "BODY_INCOMPLETE"
     CONTENT_TYPE_UNSUPPORTED = "CONTENT_TYPE_UNSUPPORTED"
     CREDENTIAL_INVALID = "CREDENTIAL_INVALID"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
+    CONFIRMATION_FAILED = "CONFIRMATION_FAILED"
     FLOW_UNKNOWN = "FLOW_UNKNOWN"
     ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -39,6 +42,7 @@ class Code(StrEnum):
     OWNED_BY_FILE = "OWNED_BY_FILE"
     CONFIG_INVALID = "CONFIG_INVALID"
     MODEL_VIOLATION = "MODEL_VIOLATION"
+    MAPPING_FAILED = "MAPPING_FAILED"
     KEY_INVALID = "KEY_INVALID"
     KEYS_INVALID = "KEYS_INVALID"
     TTL_INVALID = "TTL_INVALID"
@@ -94,6 +98,15 @@ CATALOGUE: dict[Code, Problem] = {
     Code.CREDENTIAL_INVALID: Problem(
         401, "Credential is missing or wrong", "Use the credential that the flow was given."
     ),
+    Code.SIGNATURE_INVALID: Problem(
+        401, "Signature is missing or wrong", "Compare secret, scheme and clock of both sides."
+    ),
+    Code.ADDRESS_NOT_ALLOWED: Problem(
+        403, "Address may not send here", "Add it to allow, or mend trustedProxies."
+    ),
+    Code.CONFIRMATION_FAILED: Problem(
+        502, "Subscription was not confirmed", "Let it be sent again, or confirm it by hand."
+    ),
     Code.FLOW_UNKNOWN: Problem(404, "No such flow", "Check account and flow in the address."),
     Code.ACCOUNT_REQUIRED: Problem(
         400, "Account is not named", "Name it in the header Hookrack-Account."
@@ -113,6 +126,9 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.MODEL_VIOLATION: Problem(
         400, "Body does not fit the model", "Send what the model of the flow asks for."
+    ),
+    Code.MAPPING_FAILED: Problem(
+        400, "Template made no event of it", "Try it with hookrack template explain."
     ),
     Code.KEY_INVALID: Problem(
         400, "Not a webhook key", "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -180,7 +196,7 @@ class ConfigError(HookrackError):
 
     def __str__(self) -> str:
         """Three parts in one line, as a terminal shows them."""
-        return f"{self.where}: {self.detail}. {self.mend}"
+        return f"{self.where}: {self.detail.rstrip('.')}. {self.mend}"
 
 
 class CodedError(HookrackError):

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -74,6 +74,8 @@ class Fields:
     def names(self, valid: Any, rule: str) -> Iterator[str]:  # noqa: ANN401 - a predicate
         """The names of the fields, each checked."""
         for name in self.values:
+            if isinstance(name, int | float | date):
+                self.refuse(str(name), "is a number or a date, not a text", "Put it in quotes.")
             if not isinstance(name, str) or not valid(name):
                 self.refuse(str(name), "is not a valid id", rule)
             yield name
@@ -146,6 +148,13 @@ class Fields:
             self.refuse(name, "is above the account's maxTtl", "Lower it or raise maxTtl.")
         return span
 
+    def choice(self, name: str, known: tuple[str, ...]) -> str:
+        """A field that is one of `known`; the first where it isn't there."""
+        found = self.text(name) if name in self.values else known[0]
+        if found not in known:
+            self.refuse(name, f"is none of {', '.join(known)}", f"Use one of {', '.join(known)}.")
+        return found
+
     def whole(self, name: str, default: int, *, low: int, high: int) -> int:
         """A field that is a whole number from `low` to `high`."""
         value = self.values.get(name, default)
@@ -161,24 +170,47 @@ def load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - YAML holds anythin
             warnings.simplefilter("ignore")  # they quote the file, and a secret can be there
             return YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as exc:
-        mark = exc.problem_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(
-            _yaml_fault(str(exc.problem or exc.context)),
-            where=f"{name}{line}",
-            mend="Mend the YAML, or drop the second of two equals.",
-        ) from exc
+        raise _yaml_fault(exc, name) from exc
     except (YAMLError, LookupError, TypeError, ValueError, AttributeError, AssertionError) as exc:
         raise ConfigError("is not YAML", where=name, mend=SHAPE) from exc
     except RecursionError as exc:
         raise ConfigError("is nested too deep", where=name, mend=SHAPE) from exc
 
 
-def _yaml_fault(problem: str) -> str:
-    """The parser's words without what it quotes, which can be a secret; a field's name may stay."""
-    if found := re.match(r'found duplicate key "[A-Za-z0-9_-]{1,63}"', problem):
+def _yaml_fault(exc: MarkedYAMLError, name: str) -> ConfigError:
+    """The fault as the parser has it: where it noticed, what, and within what that began before."""
+    mark, began = exc.problem_mark or exc.context_mark, exc.context_mark
+    detail = _without_quotes(str(exc.problem or exc.context or "")) or "is not YAML"
+    if exc.problem and exc.context and began is not None and mark is not None:
+        line = f" that begins in line {began.line + 1}" if began.line != mark.line else ""
+        detail = f"{detail} ({_without_quotes(str(exc.context))}{line})"
+    mends = (mend for words, mend in _YAML_MENDS.items() if words in detail)
+    return ConfigError(
+        detail,
+        where=f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name,
+        mend=next(mends, "Mend the YAML there, or in what begins before it."),
+    )
+
+
+_YAML_MENDS: Final = {
+    "duplicate key": "Drop one of the two.",
+    "'\\t'": "Indent with spaces.",
+    "cannot start any token": "Put a text that begins so in quotes.",
+    "mapping values are not allowed": "Put a text with a colon in quotes, or mend the indentation.",
+    "undefined alias": "Put a text that begins with * in quotes.",
+    "unknown escape": "Write a backslash twice, or use single quotes.",
+}
+# Of what the parser quotes, the names of tokens and single characters; else it can be a secret.
+_HARMLESS: Final = re.compile(r"""(?:[^'"]|'(?:<[a-z ]{1,30}>|\\?[^'"])')*""")
+
+
+def _without_quotes(told: str) -> str:
+    """The parser's words up to what it quotes of the file; a field's name may stay."""
+    told = told.partition("\n")[0]
+    if found := re.match(r'found duplicate key "[A-Za-z0-9_-]{1,63}"', told):
         return found[0]
-    return problem.partition("\n")[0].partition('"')[0].partition("'")[0].strip() or "is not YAML"
+    found = _HARMLESS.match(told)
+    return found[0].strip() if found else ""
 
 
 def _shown(name: object) -> str:

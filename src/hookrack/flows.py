@@ -10,28 +10,40 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from hookrack.edge.auth import DEFAULT_KEY_HEADER, Auth, Credential
+from hookrack import mapping_fields
+from hookrack.edge.auth import Auth, Credential
+from hookrack.edge.dedupe import NO_SOURCE, Dedupe
+from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
 from hookrack.fields import SHAPE, Fields, Place, load_yaml
+from hookrack.flow_auth import auth_document, read_auth
 from hookrack.model import (
+    DEDUPE_WINDOW,
     DEFAULT_MAX_TTL,
     DEFAULT_TTL,
     KEYS_PER_EVENT,
-    is_header_name,
     is_name,
     is_webhook_key,
 )
-from hookrack.settings import Secret
+from hookrack.settings import Network, parse_network
 
 VERSION: Final = 1
 DEFAULT_BODY_BYTES: Final = 700 * 1024
 LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
-CREDENTIALS_PER_FLOW: Final = 8
+LONGEST_WINDOW: Final = timedelta(days=30)
+NETWORKS_PER_FLOW: Final = 100
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
-_NOT_YET: Final = ("templates", "passthrough", "stageVariables", "dedupe", "response", "aws")
-_FLOW_FIELDS: Final = ("ttl", "keys", "auth", "model", "limits")
+APIGATEWAY: Final = "apigateway"
+RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
+
+_NOT_YET: Final = ("response", "aws")
+_FLOW_FIELDS: Final = (
+    *("ttl", "keys", "auth", "allow", "model"),
+    *mapping_fields.FIELDS,
+    *("dedupe", "responses", "limits"),
+)
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
 
@@ -55,6 +67,10 @@ class Flow:
     ttl: timedelta | None = None
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    mapping: FlowMapping | None = None
+    dedupe: Dedupe = NO_SOURCE
+    responses: str = RESPONSES[0]
+    allow: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,9 @@ def read_configuration(path: Path, *, environ: Mapping[str, str]) -> Configurati
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
         raise ConfigError(
-            f"can't be read: {reason}", where=str(path), mend="Name a flow file with --config."
+            f"can't be read: {reason}",
+            where=str(path),
+            mend="Name a flow file that is there, in UTF-8.",
         ) from exc
     return parse_configuration(text, name=str(path), environ=environ, folder=path.parent)
 
@@ -168,20 +186,28 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
     limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
     limits.not_yet("perSecond")
     limits.only("maxBodyBytes", soon=("perSecond",))
+    mapping = mapping_fields.read_mapping(own)
     return Flow(
         account=account,
         id=name,
-        keys=_keys(own, max_ttl=max_ttl),
-        auth=_auth(own),
+        keys=_keys(own, max_ttl=max_ttl, may_lack=mapping is not None),
+        auth=read_auth(own),
+        allow=_allow(own),
         ttl=own.duration("ttl", at_most=max_ttl),
         model=_model(own),
         max_body_bytes=limits.whole(
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
+        mapping=mapping,
+        dedupe=_dedupe(own),
+        responses=own.choice("responses", RESPONSES),
     )
 
 
-def _keys(flow: Fields, *, max_ttl: timedelta | None) -> tuple[WebhookKey, ...]:
+def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
+    """The webhook keys; a flow without any needs a template, which can name them."""
+    if may_lack and flow.values.get("keys", []) == []:
+        return ()
     listed = flow.required("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= KEYS_PER_EVENT:
         flow.refuse("keys", f"is not a list of 1 to {KEYS_PER_EVENT}", "Write keys: [erp, crm].")
@@ -207,54 +233,39 @@ def _key(flow: Fields, place: int, *, max_ttl: timedelta | None) -> WebhookKey:
     return WebhookKey(key, ttl)
 
 
-def _auth(flow: Fields) -> Auth:
-    if "auth" not in flow.values:
-        flow.refuse("auth", "is missing", "Write auth: {type: none} to let everybody in.")
-    own = flow.mapping("auth")
-    match own.text("type"):
-        case "none":
-            own.only("type")
-            return Auth("none")
-        case "secret":
-            own.only("type", "secrets")
-            return Auth("secret", _credentials(own, "secrets"))
-        case "basic":
-            own.only("type", "username", "passwords")
-            username = own.text("username")
-            if not username or ":" in username:
-                own.refuse("username", "is empty or holds a colon", "RFC 7617 allows neither.")
-            return Auth("basic", _credentials(own, "passwords"), username=username)
-        case "apiKey":
-            own.only("type", "header", "secrets")
-            header = own.text("header") if "header" in own.values else DEFAULT_KEY_HEADER
-            if not is_header_name(header):
-                own.refuse(
-                    "header", f"{header!r} is no header name", "Write for example x-api-key."
-                )
-            return Auth("apiKey", _credentials(own, "secrets"), header=header.lower())
-    own.refuse("type", "is not supported yet", "Use none, secret, basic or apiKey.")
+def _dedupe(flow: Fields) -> Dedupe:
+    if "dedupe" not in flow.values:
+        return NO_SOURCE
+    own = flow.mapping("dedupe")
+    own.only("from", "window")
+    window = own.duration("window") or DEDUPE_WINDOW
+    if window > LONGEST_WINDOW:
+        own.refuse("window", "is longer than 30 days", "Write for example 96h.")
+    if "from" not in own.values:
+        return Dedupe(window=window)
+    try:
+        return Dedupe.of(own.text("from"), window)
+    except ValueError as exc:
+        own.refuse("from", str(exc), "Write for example header.x-github-delivery.")
 
 
-def _credentials(auth: Fields, name: str) -> tuple[Credential, ...]:
-    listed = auth.required(name)
-    if not isinstance(listed, list) or not 1 <= len(listed) <= CREDENTIALS_PER_FLOW:
-        detail = f"is not a list of 1 to {CREDENTIALS_PER_FLOW} texts"
-        auth.refuse(name, detail, f'Write {name}: ["${{NAME}}"].')
-    return tuple(_credential(auth, f"{name}[{place}]", each) for place, each in enumerate(listed))
+def _allow(flow: Fields) -> tuple[Network, ...]:
+    """Networks that may send, none for all."""
+    if "allow" not in flow.values:
+        return ()
+    listed = flow.values["allow"]
+    if not isinstance(listed, list) or not 1 <= len(listed) <= NETWORKS_PER_FLOW:
+        detail = f"is not a list of 1 to {NETWORKS_PER_FLOW} networks"
+        flow.refuse("allow", detail, "Write allow: [192.0.2.0/24].")
+    return tuple(_network(flow, f"allow[{place}]", each) for place, each in enumerate(listed))
 
 
-def _credential(auth: Fields, name: str, given: object) -> Credential:
-    """A text, or from elsewhere than a file `{value, variable}`, as the registry keeps it."""
-    if isinstance(given, Mapping) and auth.at.environ is None:
-        own = Fields(given, at=auth.at.below(name))
-        own.only("value", "variable")
-        value = own.text("value")
-        variable = own.text("variable") if own.values.get("variable") is not None else None
-    else:
-        value, variable = auth.as_text(name, given), auth.variable_of(given)
-    if not value.strip():
-        auth.refuse(name, "is empty", "Give each secret a value.")
-    return Credential(Secret(value), variable)
+def _network(flow: Fields, name: str, value: object) -> Network:
+    text = flow.as_text(name, value)
+    try:
+        return parse_network(text)
+    except ValueError as exc:
+        flow.refuse(name, str(exc), "Write for example 192.0.2.0/24 or 2001:db8::/32.")
 
 
 def _model(flow: Fields) -> Model | None:
@@ -310,23 +321,21 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
             each.key if each.ttl is None else {"key": each.key, "ttl": seconds(each.ttl)}
             for each in flow.keys
         ],
-        "auth": _auth_document(flow.auth, show=show),
+        "auth": auth_document(flow.auth, show=show),
         "limits": {"maxBodyBytes": flow.max_body_bytes},
     }
     if flow.ttl is not None:
         document["ttl"] = seconds(flow.ttl)
+    if flow.allow:
+        document["allow"] = [str(each) for each in flow.allow]
     if flow.model is not None:
         document["model"] = flow.model.document
-    return document
-
-
-def _auth_document(auth: Auth, *, show: Callable[[int, Credential], Any]) -> dict[str, Any]:
-    document: dict[str, Any] = {"type": auth.type}
-    if auth.type == "basic":
-        document["username"] = auth.username
-    if auth.type == "apiKey":
-        document["header"] = auth.header
-    if auth.credentials:
-        name = "passwords" if auth.type == "basic" else "secrets"
-        document[name] = [show(place, each) for place, each in enumerate(auth.credentials)]
+    if flow.mapping is not None:
+        document |= mapping_fields.mapping_document(flow.mapping)
+    if flow.dedupe != NO_SOURCE:
+        document["dedupe"] = {"window": seconds(flow.dedupe.window)}
+        if flow.dedupe.source is not None:
+            document["dedupe"]["from"] = flow.dedupe.source
+    if flow.responses != RESPONSES[0]:
+        document["responses"] = flow.responses
     return document

@@ -7,26 +7,23 @@ envelope, the one JSON document that crosses the queue, stands here too.
 import base64
 import binascii
 import datetime as dt
-import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from hookrack.errors import Code, Poison
-from hookrack.jsontext import (
-    find_json_fault,
-    is_json_type,
-    refuse_duplicate_names,
-    split_members,
-)
+from hookrack.jsontext import find_json_fault, is_json_type, split_members
 
 ENVELOPE_VERSION: Final = 1
 KEYS_PER_EVENT: Final = 1_000
 DEDUPE_ID_CHARS: Final = 1_024
+DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
 JSON_TYPE: Final = "application/json"
 DEFAULT_TTL: Final = timedelta(hours=24)
 DEFAULT_MAX_TTL: Final = timedelta(days=30)
@@ -53,13 +50,20 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived at the front door; `body` is the bytes as sent."""
+    """What arrived at the front door; `body` is the bytes as sent.
+
+    Header names are in lower case; `query` is what stands behind the question mark, `client` the
+    sender's address, both only where a step of the flow looks at them.
+    """
 
     account: str
     flow: str
     content_type: str
     body: bytes
     received_at: int
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    query: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +146,14 @@ Outcome = Stored | Duplicate | Expired | Retry | Dead
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An event resolved for storing: where it goes, and until when after `received_at`."""
+    """An event resolved for storing: where it goes, and until when after `received_at`.
+
+    Its dedupe id, if it has one, counts for `dedupe_window` from now.
+    """
 
     event: Event
     keys: tuple[tuple[str, timedelta], ...]
+    dedupe_window: timedelta = DEDUPE_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +227,18 @@ def milliseconds(span: timedelta) -> int:
 
 def format_time(milliseconds_: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    stamp = _EPOCH + timedelta(milliseconds=milliseconds_)
-    return stamp.isoformat(timespec="milliseconds")[:23] + "Z"
+    seconds, rest = divmod(milliseconds_, 1000)
+    return f"{_format_second(seconds)}.{rest:03d}Z"
 
 
-def encode_envelope(event: Event, *, armoured: bool = False) -> bytes:
-    """The queue message of an event; JSON data stands last and as it was written.
+@lru_cache(maxsize=1024)
+def _format_second(seconds: int) -> str:
+    """Times of one moment share their second, and are asked for again and again."""
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
-    `armoured`: in printable ASCII alone, with the data as base64 whatever its type.
-    """
+
+def encode_envelope(event: Event) -> bytes:
+    """The queue message of an event; JSON data stands last and as it was written."""
     fields: dict[str, Any] = {
         "v": ENVELOPE_VERSION,
         "id": event.id,
@@ -242,9 +253,9 @@ def encode_envelope(event: Event, *, armoured: bool = False) -> bytes:
         fields["ttl"] = milliseconds(event.ttl) // 1000
     if event.dedupe_id is not None:
         fields["dedupeId"] = event.dedupe_id
-    if armoured or not is_json_type(event.content_type):
+    if not is_json_type(event.content_type):
         fields["dataBase64"] = base64.b64encode(event.data).decode()
-        return json.dumps(fields).encode() if armoured else orjson.dumps(fields)
+        return orjson.dumps(fields)
     return b"%b,%b%b}" % (orjson.dumps(fields)[:-1], b'"data":', event.data)
 
 
@@ -272,19 +283,19 @@ def _split_own(body: bytes) -> tuple[dict[str, Any], bytes | None] | None:
     """The quick way for what `encode_envelope` wrote; None when the envelope isn't of that form.
 
     `,"data":` can't stand inside a JSON string, so its first place is a real member name; that it
-    is one of the envelope's own is shown by the head being an object and the rest one value.
+    is one of the envelope's own is shown by the head being an object and the rest one value. A
+    head that comes out the same when it is written again has no name twice.
     """
     head, mark, tail = body.partition(b',"data":')
     if not mark or tail[-1:] != b"}":
         return None
-    data = tail[:-1]
+    head, data = head + b"}", tail[:-1]
     try:
-        fields = json.loads(head + b"}", object_pairs_hook=refuse_duplicate_names)
-    except (ValueError, RecursionError):
+        fields = orjson.loads(head)
+    except orjson.JSONDecodeError:
         return None
-    if find_json_fault(head + b"}") or find_json_fault(data):
-        return None
-    if "data" in fields or "dataBase64" in fields:
+    # What ends with a brace is an object.
+    if not fields.keys() <= _OWN or orjson.dumps(fields) != head or find_json_fault(data):
         return None
     return fields, data
 
@@ -300,6 +311,7 @@ _FIELDS: Final = frozenset(
     {"v", "id", "account", "flow", "receivedAt", "contentType", "dataBase64"}
     | {"keys", "ttl", "dedupeId"}
 )
+_OWN: Final = _FIELDS - {"dataBase64"}  # beside `data`
 
 
 def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
@@ -311,7 +323,7 @@ def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
         content_type=_checked(fields, "contentType", is_content_type),
         data=_payload(fields, data),
         keys=_keys(fields.get("keys")),
-        ttl=None if fields.get("ttl") is None else _ttl(_whole(fields, "ttl")),
+        ttl=None if fields.get("ttl") is None else own_ttl(_whole(fields, "ttl")),
         dedupe_id=_dedupe_id(fields.get("dedupeId")),
     )
 
@@ -330,7 +342,7 @@ def _whole(fields: dict[str, Any], name: str) -> int:
     return value
 
 
-def _ttl(seconds: int) -> timedelta:
+def own_ttl(seconds: int) -> timedelta:
     """As much as a timedelta holds; the account's maxTtl caps it anyway."""
     return timedelta(seconds=min(seconds, 2**40))
 
@@ -362,8 +374,8 @@ def _payload(fields: dict[str, Any], data: bytes | None) -> bytes:
             data = base64.b64decode(fields["dataBase64"], validate=True)
         except (binascii.Error, TypeError) as exc:
             raise ValueError("field 'dataBase64' is not base64") from exc
-    if is_json and (fault := find_json_fault(data)):
-        raise Poison(Code.BODY_NOT_JSON, fault)
+        if is_json and (fault := find_json_fault(data)):  # the other way has looked at it already
+            raise Poison(Code.BODY_NOT_JSON, fault)
     return data
 
 

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from hookrack.edge.auth import check_credential, no_header
-from hookrack.edge.schema import Model
+from hookrack.edge.address import check_address
+from hookrack.edge.auth import answer_question, check_credential, check_sent
+from hookrack.edge.handshakes import Reply
+from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
+from hookrack.edge.sent import Lookup, Sent, no_header, unknown
 from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
 from hookrack.flows import Account, Configuration, Flow, WebhookKey
 from hookrack.heads import Head, glance_at_head, read_head
-from hookrack.jsontext import find_json_fault, is_json_type
+from hookrack.intake import check_and_map, check_body
 from hookrack.model import (
     KEYS_PER_EVENT,
     Dead,
@@ -36,7 +39,6 @@ from hookrack.model import (
     Retry,
     decode_envelope,
     encode_envelope,
-    is_content_type,
     is_event_id,
     is_webhook_key,
     new_event_id,
@@ -59,52 +61,61 @@ def admit(
     flow: str,
     *,
     credential: str | None,
-    header: Callable[[bytes], str | None] = no_header,
+    header: Lookup = no_header,
+    client: Callable[[], str] = unknown,
 ) -> Flow:
     """The flow that a request is for, if it may enter; asked before its body is read.
 
-    `credential` is what stands behind the flow in the address, `header` looks one up.
-    Raises: Rejected (`FLOW_UNKNOWN`, `CREDENTIAL_INVALID`, `NOT_FOUND`).
+    `credential` is what stands behind the flow in the address, `header` looks one up, `client`
+    tells the sender's address.
+    Raises: Rejected (`FLOW_UNKNOWN`, `ADDRESS_NOT_ALLOWED`, `CREDENTIAL_INVALID`,
+    `SIGNATURE_INVALID`, `NOT_FOUND`).
     """
     found = configuration.find_flow(account, flow)
     if found is None:
         raise Rejected(Code.FLOW_UNKNOWN, "There is no flow at this address.")
+    if found.allow:
+        check_address(client(), found.allow)
     check_credential(found.auth, credential, header=header)
     return found
 
 
-async def accept(request: Request, flow: Flow, *, queue: Queue) -> str:
+def answer_setup(
+    flow: Flow, method: str, *, query: bytes, client: Callable[[], str] = unknown
+) -> Reply | None:
+    """What a provider is told that looks at its address before it posts there; None if it isn't.
+
+    Raises: Rejected (`ADDRESS_NOT_ALLOWED`, `QUERY_INVALID`).
+    """
+    if flow.allow:
+        check_address(client(), flow.allow)
+    return answer_question(flow.auth, method, query=query)
+
+
+async def accept(
+    request: Request,
+    flow: Flow,
+    *,
+    queue: Queue,
+    header: Lookup = no_header,
+    url: Callable[[], str] = unknown,
+    limits: Limits = DEFAULT_LIMITS,
+) -> str | Reply:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
-    Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `MODEL_VIOLATION`), Unavailable.
+    A question of the provider's is answered by the Reply instead, and isn't kept. `limits` are
+    those of a template.
+    Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
+    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
     """
-    _check_body(request.content_type, request.body, model=flow.model)
-    event = Event(
-        id=new_event_id(request.received_at),
-        account=request.account,
-        flow=request.flow,
-        received_at=request.received_at,
-        content_type=request.content_type,
-        data=request.body,
-    )
+    if flow.auth.verifier is not None:
+        sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
+        if reply := check_sent(flow.auth, sent):
+            return reply
+    event_id = new_event_id(request.received_at)
+    event = check_and_map(request, flow, event_id=event_id, limits=limits)
     await queue.send(event.account, encode_envelope(event))
     return event.id
-
-
-def _check_body(content_type: str, body: bytes, *, model: Model | None = None) -> None:
-    """Type, JSON, model: in this order. Raises: Rejected."""
-    if not is_content_type(content_type):
-        raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is no media type.")
-    if not is_json_type(content_type):
-        if model is not None:
-            detail = "This flow has a model, so it takes JSON only."
-            raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
-        return
-    if fault := find_json_fault(body):
-        raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
-    if model is not None and (violations := model.violations(body)):
-        detail = f"The body breaks the model at {violations[0].pointer or 'its top'}."
-        raise Rejected(Code.MODEL_VIOLATION, detail, violations=violations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +182,7 @@ def place(event: Event, configuration: Configuration) -> Placement:
         (name, account.resolve_ttl(flow, listed.get(name, WebhookKey(name)), own=event.ttl))
         for name in names
     )
-    return Placement(event, keys)
+    return Placement(event, keys, flow.dedupe.window)
 
 
 def _chunks(works: Sequence[_Work]) -> list[list[_Work]]:
@@ -318,7 +329,7 @@ async def write(
     _check_keys(keys, KEYS_PER_EVENT)
     if len(set(keys)) != len(keys):
         raise Rejected(Code.KEYS_INVALID, "A key is named twice.")
-    _check_body(content_type, data)
+    check_body(content_type, data)
     direct = DirectSet(
         event_id=new_event_id(now),
         keys=tuple(keys),

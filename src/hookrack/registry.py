@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from hookrack.edge.auth import Credential
 from hookrack.errors import Code, ConfigError, Rejected, Unavailable
+from hookrack.flow_auth import CREDENTIAL_FIELDS
 from hookrack.flows import (
     Account,
     Configuration,
@@ -220,7 +221,7 @@ class Live:
     def _opened(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
         """A kept flow with its secrets readable. Raises: ConfigError."""
         auth = document["auth"]
-        for listed in ("secrets", "passwords"):
+        for listed in CREDENTIAL_FIELDS:
             if listed in auth:
                 auth[listed] = [self._open(name, each) for each in auth[listed]]
         return document

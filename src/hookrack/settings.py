@@ -248,7 +248,7 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         text = str(value)
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text):
-            raise ValueError(f"{value!r} is not a whole number")
+            raise ValueError(f"{value!r} is not a whole number from {low} to {high}")
         if not low <= int(text) <= high:
             raise ValueError(f"{text} is not between {low} and {high}")
         return int(text)
@@ -265,10 +265,11 @@ def _texts(value: object) -> list[str]:
 
 
 def _networks(value: object) -> tuple[Network, ...]:
-    return tuple(_network(text) for text in _texts(value))
+    return tuple(parse_network(text) for text in _texts(value))
 
 
-def _network(text: str) -> Network:
+def parse_network(text: str) -> Network:
+    """A network such as 10.0.0.0/8, or one address. Raises: ValueError with words."""
     try:
         return ipaddress.ip_network(text)
     except ValueError as exc:
@@ -311,7 +312,6 @@ def _is_redis_url(url: str) -> bool:
 
 
 def _queue_url(value: object) -> Secret:
-    """Redis, or a queue on SQS by its URL or by its name alone."""
     url = _text(value)
     if is_sqs(url):
         read_address(url)

@@ -60,6 +60,9 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     SERVER_STOPPING = Line("server.stopping", logging.INFO, "a stop was asked for")
     SERVER_STOPPED = Line("server.stopped", logging.INFO, "everything is stopped")
     EVENT_ACCEPTED = Line("event.accepted", logging.INFO, "a request was kept (logSuccess only)")
+    SUBSCRIPTION_CONFIRMED = Line(
+        "subscription.confirmed", logging.INFO, "Amazon SNS was told that a flow takes its topic"
+    )
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
     ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")

@@ -112,10 +112,10 @@ class Tokens:
         """What is kept of a token."""
         return _digest(token.encode(), self.pepper)
 
-    def identify(self, authorization: str | None, scope: Scope) -> Token:
-        """The token of an Authorization header, if it has the scope.
+    def known(self, authorization: str | None) -> Token:
+        """The token of an Authorization header, if it is in force.
 
-        Raises: Rejected (`TOKEN_INVALID`, `SCOPE_MISSING`).
+        Raises: Rejected (`TOKEN_INVALID`).
         """
         scheme, _, given = (authorization or "").partition(" ")
         # Headers come as latin-1; what was sent are the bytes of some text, UTF-8 as a rule.
@@ -123,6 +123,14 @@ class Tokens:
         token = self.by_digest.get(_digest(sent, self.pepper))
         if token is None or scheme.lower() != "bearer" or _is_over(token):
             raise Rejected(Code.TOKEN_INVALID, CATALOGUE[Code.TOKEN_INVALID].mend)
+        return token
+
+    def identify(self, authorization: str | None, scope: Scope) -> Token:
+        """The token of an Authorization header, if it has the scope.
+
+        Raises: Rejected (`TOKEN_INVALID`, `SCOPE_MISSING`).
+        """
+        token = self.known(authorization)
         if not token.allows(scope):
             raise Rejected(Code.SCOPE_MISSING, f"This needs a token with the scope {scope}.")
         return token

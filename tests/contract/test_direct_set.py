@@ -11,8 +11,8 @@ from storing import HOUR, NOW, Clock, event, newest, put, put_some, told, under
 
 from hookrack.entries import DirectSet, Written
 from hookrack.errors import Code, Rejected, Unavailable
-from hookrack.model import Stored
-from hookrack.stores.redis import DEDUPE_WINDOW, RedisStore
+from hookrack.model import DEDUPE_WINDOW, Stored
+from hookrack.stores.redis import RedisStore
 
 SECOND = timedelta(seconds=1)
 _NUMBERS = count()

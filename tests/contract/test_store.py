@@ -207,6 +207,24 @@ async def test_expired_entries_never_pile_up(
     assert await direct.zcard(f"{prefix}{{acme}}:k:erp") < 500
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_references_stay_for_the_longest_of_their_times(
+    store: RedisStore, clock: Clock, direct: "redis.asyncio.Redis", prefix: str, late: bool
+) -> None:
+    """A key's set goes 5 minutes after the last of its entries, in whatever order they came."""
+    seconds, _ = await direct.time()
+    clock.now = now = seconds * 1000
+    await put(store, *([under(event(at=now), "erp")] if late else []))
+    longest = 0
+    for hours in (2, 3, 1):
+        ttls = [timedelta(hours=hours, minutes=more) for more in (0, 6)]
+        await put(store, *(under(event(at=now - 1), "erp", ttl=ttl) for ttl in ttls))
+        longest = max(longest, now - 1 + (hours * 60 + 6 + 5) * 60_000)
+        for kind in "on" if late else "k":
+            name = f"{prefix}{{acme}}:{kind}:erp"
+            assert await direct.pexpiretime(name) == longest
+
+
 async def test_a_live_entry_is_found_below_many_expired_ones(
     store: RedisStore, clock: Clock
 ) -> None:

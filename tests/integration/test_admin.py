@@ -51,6 +51,35 @@ async def test_an_account_comes_back_with_its_fields(
     assert (again.status_code, again.json()["maxTtl"]) == (200, 3600)
 
 
+async def test_a_cap_below_what_flows_keep_is_refused(
+    client: httpx.AsyncClient, account: str
+) -> None:
+    """A maxTtl below the ttl of a flow or of one of its keys is 400, names the flow, and changes
+    nothing.
+    """
+    address = f"/v1/accounts/{account}"
+    own: dict[str, Any] = {"ttl": "2h"}
+    key: dict[str, Any] = {"keys": [{"key": "a", "ttl": "2h"}]}
+    for flow, fields in {"own": own, "key": key}.items():
+        wanted = {"keys": ["a"], "auth": {"type": "none"}} | fields
+        assert (await client.put(f"{address}/flows/{flow}", json=wanted)).status_code == 201
+        low = await client.put(address, json={"maxTtl": "1h"})
+        refused(low, 400, "CONFIG_INVALID")
+        assert f"flow {flow} " in low.json()["detail"]
+        assert (await client.get(address)).json()["maxTtl"] == 604_800
+        assert (await client.put(address, json={"maxTtl": "2h"})).status_code == 200
+        assert (await client.put(address, json={"maxTtl": "7d"})).status_code == 200
+        await client.delete(f"{address}/flows/{flow}")
+
+
+async def test_a_name_that_is_none_is_told(client: httpx.AsyncClient) -> None:
+    """An account or flow can't have just any name; the answer says what one is."""
+    for name in ("N", "a!", "-a", "a" * 64):
+        answer = await client.put(f"/v1/accounts/{name}", json={})
+        refused(answer, 400, "CONFIG_INVALID")
+        assert "1 to 63" in answer.json()["detail"]
+
+
 async def test_a_flow_is_in_force_at_once(client: httpx.AsyncClient, account: str) -> None:
     """A flow that was just put takes a webhook; one that was just deleted doesn't."""
     address = f"/v1/accounts/{account}/flows/orders"
@@ -121,7 +150,7 @@ async def test_a_model_is_checked_at_the_door(client: httpx.AsyncClient, account
         {**OPEN, "auth": {"type": "secret", "secrets": []}},
         {**OPEN, "auth": {"type": "apiKey", "header": "no header", "secrets": ["x"]}},
         {**OPEN, "model": "/etc/passwd"},
-        {**OPEN, "templates": {}},
+        {**OPEN, "response": {}},
     ],
     ids=lambda fields: str(fields)[-60:],
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import warm
 from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,14 +23,7 @@ def hookrack(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "HOOKRACK_SECRET_KEY": SECRET_KEY,
         "SECRET_ONE": "s",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "hookrack", *words, "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=clean | own | {"SECRET_ONE": "s"},
-        check=False,
-    )
+    return warm.run(["hookrack", *words, "--data-dir", str(data_dir)], clean | own)
 
 
 @pytest.fixture(params=["server", "store"])
@@ -56,7 +50,8 @@ def test_apply_and_export_are_each_others_reverse(run: Run, tmp_path: Path) -> N
     stand in it as variables.
     """
     file = tmp_path / "flows.yaml"
-    file.write_text(EXAMPLE.read_text().replace("try-orders-7Qm2", '"${SECRET_ONE}"'))
+    text = EXAMPLE.read_text().replace("try-orders-7Qm2", '"${SECRET_ONE}"')
+    file.write_text(text.replace("try-whsec-5Kd8", '"${SECRET_ONE}"'))
     assert "made acme/flows/orders" in good(run("apply", str(file)))
     exported = good(run("export"))
     assert "${SECRET_ONE}" in exported
@@ -115,8 +110,17 @@ def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
         (("token", "create", "x", "--all-accounts", "--scope", "read", "--expires-at", "soon"), 1,
          "expiresAt"),
         (("apply", "/nothing/here.yaml"), 2, "/nothing/here.yaml"),
-        (("get", "k"), 1, "ACCOUNT_REQUIRED"),
-        (("get", "a*", "--account", "acme"), 1, "KEY_INVALID"),
+        (("get", "k"), 1, "several accounts. Name it with --account."),
+        (("get", "a*", "--account", "acme"), 1, "KEY_INVALID: Not a webhook key. Use 1 to 128"),
+        (("get", "..", "--account", "acme"), 1, "KEY_INVALID"),
+        (("get", "../tokens", "--account", "acme"), 1, "KEY_INVALID"),
+        (("set", "../set", "--account", "acme"), 1, "KEY_INVALID"),
+        (("get", "k", "--account", "\u00e4"), 2, "--account: holds a letter beyond ASCII"),
+        (("set", "k", "--account", "acme", "--ttl", "1h\r\nX: y"), 2, "--ttl: holds"),
+        (("set", "k", "--account", "acme", "--content-type", "a/b\nX: y"), 2, "--content-type"),
+        (("token", "revoke", "nope"), 1, "The command list shows what there is."),
+        (("serve", "--workers", "-1"), 2, "'-1' is not a whole number from 1 to"),
+        (("serve", "--store", "redis://127.0.0.1:1"), 2, "doesn't answer. Start it"),
     ],
 )  # fmt: skip
 def test_bad_usage_is_told(words: tuple[str, ...], code: int, told: str, short_dir: Path) -> None:

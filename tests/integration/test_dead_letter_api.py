@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness import ADMIN_TOKEN, EXAMPLE, SECRET_KEY, Served, hookrack, wait_until
+from queueing import envelope
 
 Start = Callable[..., Served]
 TOKEN = {"HOOKRACK_ADMIN_TOKEN": ADMIN_TOKEN, "HOOKRACK_SECRET_KEY": SECRET_KEY}
@@ -99,6 +100,38 @@ async def test_what_was_no_envelope_is_shown_to_all_account_tokens_only(
     assert gone.json() == {"discarded": 1}
 
 
+async def test_an_account_goes_with_its_letters_and_tokens(own_server: Start) -> None:
+    """DELETE of an account counts its entries, dead letters and tokens; afterwards none is left,
+    for a new account of the same name neither.
+    """
+    import redis.asyncio  # noqa: PLC0415
+
+    served = own_server()
+    async with served.client(account="new") as client:
+        await client.put("/v1/accounts/new", json={})
+        await client.put("/v1/keys/erp", json={"n": 1})
+        fields = {"name": "x", "accounts": ["new"], "scopes": ["admin"]}
+        token = (await client.post("/v1/tokens", json=fields)).json()["token"]
+        async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
+            await engine.xadd("hr1:{q}:s:0", {"e": envelope("lost", account="new", flow="gone")})
+
+        async def buried() -> bool:
+            return len(await letters(client, account="new")) == 1
+
+        await wait_until(buried, what="the dead letter")
+        life = (await client.get("/v1/events/lost")).json()
+        assert (life["status"], life["reason"]) == ("deadLetter", "FLOW_UNKNOWN")
+        gone = (await client.delete("/v1/accounts/new")).json()
+        counts = {"entries": 1, "events": 1, "queued": 0, "deadLetters": 1, "tokens": 1}
+        assert gone == counts
+        assert (await client.put("/v1/accounts/new", json={})).status_code == 201
+        assert (await client.get("/v1/keys/erp")).status_code == 404
+        assert await letters(client, account="new") == []
+        assert (await client.get("/v1/events/lost")).status_code == 404
+        headers = {"authorization": f"Bearer {token}"}
+        assert (await client.get("/v1/keys/erp", headers=headers)).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("method", "address", "more"),
     [
@@ -109,6 +142,10 @@ async def test_what_was_no_envelope_is_shown_to_all_account_tokens_only(
         ("GET", "/v1/dead-letters?colour=red", {}),
         ("POST", "/v1/dead-letters/redrive", {"json": {"dryrun": True}}),
         ("POST", "/v1/dead-letters/redrive", {"content": b"{"}),
+        ("POST", "/v1/dead-letters/redrive", {}),
+        ("POST", "/v1/dead-letters/redrive", {"json": {}}),
+        ("POST", "/v1/dead-letters/redrive", {"json": {"all": False, "renewTtl": True}}),
+        ("POST", "/v1/dead-letters/redrive", {"json": None}),
     ],
 )
 async def test_what_names_no_letters_is_refused(
@@ -119,6 +156,18 @@ async def test_what_names_no_letters_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "QUERY_INVALID")
 
 
+async def test_all_is_said_and_a_count_needs_no_filter(client: httpx.AsyncClient) -> None:
+    """A redrive without a filter names the ways to say which, `all` among them; a dry run is free
+    to count.
+    """
+    address = "/v1/dead-letters/redrive"
+    refused = await client.post(address, json={})
+    assert all(word in refused.json()["detail"] for word in ("account", "ids", "all: true"))
+    for body in ({"all": True}, {"dryRun": True}, {"reason": "FLOW_UNKNOWN"}):
+        answer = await client.post(address, json=body)
+        assert (answer.status_code, set(answer.json())) == (200, {"redriven", "skipped", "expired"})
+
+
 def test_the_command_needs_to_know_which(short_dir: Path) -> None:
     """Redrive and discard without a filter ask for --all; list in a pipe is JSON lines."""
     words = ("--data-dir", str(short_dir / "d"))
@@ -126,6 +175,10 @@ def test_the_command_needs_to_know_which(short_dir: Path) -> None:
         done = hookrack("dead-letters", verb, *words, **TOKEN)
         assert done.returncode == 2
         assert "--all" in done.stderr
+    done = hookrack("dead-letters", "redrive", "--dry-run", *words, **TOKEN)
+    assert json.loads(done.stdout) == {"redriven": 0, "skipped": 0, "expired": 0}
+    done = hookrack("dead-letters", "redrive", "--all", *words, **TOKEN)
+    assert json.loads(done.stdout) == {"redriven": 0, "skipped": 0, "expired": 0}
     done = hookrack("dead-letters", "list", *words, **TOKEN)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     done = hookrack("dead-letters", "show", "nothing", *words, **TOKEN)

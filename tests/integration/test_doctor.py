@@ -68,6 +68,14 @@ def test_an_open_data_directory_is_found(own_server: Start) -> None:
     assert str(found["data directory"]["mend"]).startswith("Run: chmod 700")
 
 
+def test_a_file_in_place_of_a_data_directory_is_found(tmp_path: Path) -> None:
+    """What is no folder isn't taken for one that is open to others."""
+    (tmp_path / "file").touch()
+    _, found = findings(tmp_path / "file")
+    assert "is no folder" in str(found["data directory"]["detail"])
+    assert "--data-dir" in str(found["data directory"]["mend"])
+
+
 def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, short_dir: Path) -> None:
     """Less than 1 GiB of room is told."""
     doctor = importlib.import_module("hookrack.entrypoints.cli.doctor")

@@ -178,8 +178,8 @@ async def test_a_body_that_dribbles_is_cut(hasty: Served) -> None:
 
 async def test_a_body_that_keeps_its_pace_may_take_longer(hasty: Served) -> None:
     """A large body is no slow one: far above the least pace it outlives bodySeconds."""
-    body = b'"%b"' % (b"a" * 81_918)
-    parts = [body[at : at + 4096] for at in range(0, len(body), 4096)]
+    body = b'"%b"' % (b"a" * 600_000)
+    parts = [body[at : at + 40_000] for at in range(0, len(body), 40_000)]
     async with Wire(hasty.url) as wire:
         await wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(body), *parts, pause=0.2)
         assert (await wire.answer()).status == 202

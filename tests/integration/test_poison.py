@@ -3,18 +3,16 @@
 import asyncio
 import json
 import os
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import redis.asyncio
+import warm
 
 from hookrack._redis import Pipe
 from hookrack.model import Event, encode_envelope, new_event_id
 
-MORTAL = Path(__file__).parents[1] / "mortal.py"
 DEATHS = 21  # hand-overs that it may take before it is buried untried
 
 
@@ -26,11 +24,9 @@ def envelope(data: bytes, flow: str = "github") -> bytes:
 
 async def run_until_it_lives(url: str, prefix: str) -> int:
     """Start the mortal worker again and again until it ends by itself; how often it died."""
-    command = [sys.executable, str(MORTAL), url, prefix, "deadly"]
-    environ = os.environ | {"PYTHONPATH": str(MORTAL.parent)}
     for deaths in range(2 * DEATHS):
-        process = await asyncio.create_subprocess_exec(*command, env=environ)
-        code = await process.wait()
+        done = await asyncio.to_thread(warm.run, ["mortal", url, prefix, "deadly"], os.environ)
+        code = done.returncode
         if code == 0:
             return deaths
         assert code == 9

@@ -238,6 +238,15 @@ def test_get_says_when_nothing_answers() -> None:
     assert "127.0.0.1:9" in done.stderr
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://me:hunter2@127.0.0.1:9"])
+def test_a_url_that_is_none_is_named_and_not_shown(url: str) -> None:
+    """HOOKRACK_URL is http or https, to a host, without a password; else it's bad usage."""
+    done = hookrack("get", "deploys", HOOKRACK_URL=url, HOOKRACK_TOKEN="x" * 32)
+    assert done.returncode == 2
+    assert "HOOKRACK_URL" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 def test_help_has_an_example() -> None:
     """Each command's --help ends with a line to copy."""
     for command in ("serve", "get", "check"):

@@ -255,6 +255,41 @@ async def test_failures_with_one_delay_are_settled_in_one_call(
     assert calls[0] == 50
 
 
+async def test_a_batch_is_stored_while_the_one_before_is_settled(
+    url: str, pipe: Pipe, prefix: str
+) -> None:
+    """What comes in isn't held up by an ack under way; a stop waits for that."""
+    answer, stored = asyncio.Event(), asyncio.Event()
+
+    class Slow(RedisStreams):
+        """The queue; acks when it is told to."""
+
+        async def ack(self, deliveries: Sequence[Delivery]) -> int:
+            """As its parent, later."""
+            await answer.wait()
+            return await super().ack(deliveries)
+
+    async def store(deliveries: Sequence[Delivery]) -> list[Outcome]:
+        if deliveries[0].body == b"second":
+            stored.set()
+        return [Stored("an-id") for _ in deliveries]
+
+    queue = Slow(pipe, url=url, prefix=prefix, consumer="slow", lease=timedelta(seconds=30))
+    await queue.send("acme", b"first")
+    worker = Worker(queue, store, batch_size=1)
+    await worker.start()
+    await queue.send("acme", b"second")
+    async with asyncio.timeout(8):
+        await stored.wait()
+    assert (await queue.stats()).depth == 2
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.sleep(0)
+    answer.set()
+    await stopping
+    assert (await queue.stats()).depth == 0
+    await queue.close()
+
+
 async def test_a_stop_does_not_wait_for_a_batch_that_hangs(consumer: Consumer) -> None:
     """A batch that doesn't end is dropped at a stop: it comes to the next worker at once, and no
     count grew by it.

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from docs.generate.__main__ import PAGES, main
 
+from hookrack.edge.presets import PRESETS
 from hookrack.entrypoints.http.api import describe_api
 from hookrack.errors import Code
 from hookrack.settings import documented_settings
@@ -25,12 +26,13 @@ def name(path: Path) -> str:
 
 
 def flow_fields() -> set[str]:
-    """Every field that flows.py lets into some mapping, or refuses as not yet."""
-    tree = ast.parse((ROOT / "src" / "hookrack" / "flows.py").read_text())
-    found = set[str]()
-    for node in ast.walk(tree):
+    """Every field that the readers of flows let into some mapping, or refuse as not yet."""
+    sources = [ROOT / "src" / "hookrack" / each for each in ("flows.py", "flow_auth.py")]
+    nodes = [node for each in sources for node in ast.walk(ast.parse(each.read_text()))]
+    found = {option for preset in PRESETS.values() for option in preset.options}
+    for node in nodes:
         is_list = isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in (
-            *("_NOT_YET", "_FLOW_FIELDS"),
+            *("_NOT_YET", "_FLOW_FIELDS", "_SIGNATURE_FIELDS"),
         )
         is_check = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
             (".only", ".not_yet")

@@ -31,15 +31,21 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "sqs_address": set(),
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
+    "server_file": {"errors"},
     "fields": {"errors", "model"},
     "edge": {"errors", "jsontext", "model", "settings"},
-    "flows": {"edge", "errors", "fields", "model", "settings"},
+    "mapping_fields": {"edge", "fields"},
+    "flow_auth": {"edge", "fields", "model", "settings"},
+    "flows": {"edge", "errors", "fields", "flow_auth", "mapping_fields", "model", "settings"},
     "tokens": {"errors", "model", "private_file", "settings"},
     "sealing": {"errors", "private_file", "settings"},
     "registry": {
-        *("edge", "errors", "flows", "ports", "sealing", "telemetry", "tokens"),
+        *("edge", "errors", "flow_auth", "flows", "ports", "sealing", "telemetry", "tokens"),
     },
-    "pipeline": {"edge", "entries", "errors", "flows", "heads", "jsontext", "model", "ports"},
+    "intake": {"edge", "errors", "flows", "jsontext", "model"},
+    "pipeline": {
+        *("edge", "entries", "errors", "flows", "heads", "intake", "jsontext", "model", "ports"),
+    },
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
     "queues": BASE | {"_redis", "heads", "sqs_address"},
@@ -55,17 +61,18 @@ ALLOWED["__main__"] = {"entrypoints"}
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "aiobotocore": ("queues/sqs_client.py",),
     "botocore": ("queues/sqs_client.py",),
-    "cryptography": ("sealing.py",),
+    "cryptography": ("sealing.py", "edge/public_keys.py"),
     "click": ("entrypoints/cli/",),
     "fastapi": ("entrypoints/http/api/",),
     "pydantic": ("entrypoints/http/api/",),
     "starlette": ("entrypoints/http/api/",),
     "hiredis": ("_redis/",),
     "httptools": ("entrypoints/http/framing.py",),
-    "httpx": ("client.py", "entrypoints/cli/"),
+    "httpx": ("client.py", "entrypoints/cli/", "entrypoints/http/confirm.py"),
     "jsonschema_rs": ("edge/schema.py",),
     "prometheus_client": ("entrypoints/http/metrics.py",),
-    "orjson": ("jsontext.py", "model.py", "entrypoints/"),
+    "orjson": ("edge/", "jsontext.py", "model.py", "entrypoints/"),
+    "re2": ("edge/mapping/",),
     "redis": ("_redis/",),
     "ruamel": ("fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/",),
@@ -140,12 +147,24 @@ def test_pure_parts_touch_nothing(name: str) -> None:
     assert not WORLD & {each.partition(".")[0] for each in imported(name)}
 
 
+def loaded_for(*commands: str) -> set[str]:
+    """The modules that are there once these commands have been found."""
+    code = "import sys; from hookrack.entrypoints.cli import cli\n"
+    code += f"for name in {commands}: assert cli.get_command(None, name)\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(found.stdout.split())
+
+
 def test_a_client_command_pays_for_no_server() -> None:
     """The command line loads nothing that only a serving process needs."""
-    code = "import sys, hookrack.entrypoints.cli; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert not set(found.stdout.split()) & set(SERVERS)
-    assert "hookrack.app" not in found.stdout.split()
+    found = loaded_for("serve", "check", "apply", "export", "get", "set", "token", "doctor")
+    assert not found & set(SERVERS)
+    assert "hookrack.app" not in found
+
+
+def test_a_server_pays_for_no_client() -> None:
+    """`serve` is found without loading what only the other commands need."""
+    assert not {"httpx", "hookrack.entrypoints.cli.connection"} & loaded_for("serve")
 
 
 def test_only_a_queue_on_sqs_pays_for_the_sdk() -> None:

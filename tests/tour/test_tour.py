@@ -128,7 +128,7 @@ def test_13_a_flow_file_is_checked_offline() -> None:
     """`hookrack check` says whether a flow file is good, without a server."""
     command = [sys.executable, "-m", "hookrack", "check", str(EXAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "good, 2 accounts, 3 flows" in done.stdout
+    assert "good, 2 accounts, 4 flows" in done.stdout
 
 
 async def test_14_health_for_the_load_balancer(client: httpx.AsyncClient) -> None:

@@ -158,7 +158,7 @@ def faults() -> list[Any]:
     return cases
 
 
-NOT_YET = ["templates", "passthrough", "stageVariables", "dedupe", "response", "aws"]
+NOT_YET = ["response", "aws"]
 
 
 @pytest.mark.parametrize(("text", "field", "line", "said", "mend"), faults())
@@ -221,9 +221,29 @@ BROKEN = {
 
 @pytest.mark.parametrize(("text", "line"), BROKEN.values(), ids=BROKEN)
 def test_what_is_no_yaml_has_a_line(text: str, line: int) -> None:
-    """A slip of YAML, a field that stands twice among them, is told with its line."""
+    """A slip of YAML, a field that stands twice among them, is told with line and column."""
     error = fault(text)
-    assert error.where == f"h.yaml, line {line}"
+    assert error.where.startswith(f"h.yaml, line {line}, column ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "mend"),
+    [
+        (BROKEN["tab"][0], "found character '\\t' that cannot start any token", "spaces"),
+        (BROKEN["bracket"][0], "expected ',' or ']', but got '}' (while parsing a", "Mend"),
+        (BROKEN["escape"][0], "found unknown escape character 'q' (while scanning", "twice"),
+        (BROKEN["flow-twice"][0], 'key "orders" (while constructing a mapping that', "Drop one"),
+        (FILE + "  b: [", "while parsing a flow node", "Mend"),
+        (FILE + "  b: @x", "found character '@' that cannot start any token", "in quotes"),
+        (FILE + "  b: *x", "found undefined alias", "begins with *"),
+        (FILE + "  b: x: y", "mapping values are not allowed here", "with a colon"),
+    ],
+)
+def test_what_is_no_yaml_is_told_whole(text: str, said: str, mend: str) -> None:
+    """The parser's words come whole, with what began before; only what it quotes is left out."""
+    error = fault(text)
+    assert said in error.detail
+    assert mend in error.mend
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,42 @@
 """One serving process: everything started in order, a banner, and everything stopped in order."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from hookrack import __version__
 from hookrack.app import App, open_app
 from hookrack.entrypoints.http.asgi import Front
 from hookrack.entrypoints.http.limits import Limits
+from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.server import Server, bind, build
 from hookrack.entrypoints.http.tls import leaf_certificate, renew_certificate, server_context
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import HookrackError
 from hookrack.flows import Configuration, Flow, read_configuration
+from hookrack.server_file import Announcement, announced
 from hookrack.settings import Settings
 from hookrack.telemetry import emit, log
 from hookrack.tokens import ADMIN_TOKEN_FILE
 
-SERVER_FILE: Final = "server.json"
 
-
-async def serve(settings: Settings, file: Configuration | None) -> int:
+async def serve(
+    settings: Settings, file: Configuration | None, *, hang_ups: Sequence[int] = ()
+) -> int:
     """Serve until SIGTERM (exit code 0) or SIGINT (130); SIGHUP reads the flow file again.
 
+    `hang_ups` are the SIGHUPs that came before there was a loop, and may still come meanwhile.
     Raises: ConfigError, Unavailable.
     """
     began = time.monotonic()
-    stop = _Stop()
+    signals = _Signals(hang_ups)
     limits, tls = Limits.of(settings), server_context(settings)
     sockets = bind(settings)
     url = _url(sockets[0], tls=tls is not None)
@@ -43,30 +44,37 @@ async def serve(settings: Settings, file: Configuration | None) -> int:
         for sock in sockets:
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
-            server = build(Front(app, workers), limits, tls=tls)
-            async with _listening(server, sockets), _announced(app, url):
-                stop.ready(partial(_read_again, app, url=url, tls=tls))
-                print(_banner(app, url, seconds=time.monotonic() - began), flush=True)  # noqa: T201
-                emit(log.SERVER_READY, version=__version__, role=settings.role)
-                await stop.wait()
-                emit(log.SERVER_STOPPING)
+            front = Front(app, workers, write_whole=write_whole)
+            server = build(front, limits, tls=tls)
+            async with _listening(server, sockets, workers=workers):
+                with _announced(app, url) as announce:
+                    signals.ready()
+                    seconds = time.monotonic() - began
+                    print(_banner(app, url, seconds=seconds), flush=True)  # noqa: T201
+                    emit(log.SERVER_READY, version=__version__, role=settings.role)
+                    await signals.obey(partial(_read_again, app, announce=announce, tls=tls))
+                    emit(log.SERVER_STOPPING)
     emit(log.SERVER_STOPPED)
-    return stop.exit_code
+    return signals.exit_code
 
 
-class _Stop:
-    """Signals: before all is ready they cancel the start, afterwards they begin the stop."""
+class _Signals:
+    """SIGTERM and SIGINT cancel a start, and stop what is ready; SIGHUP waits until all is."""
 
-    def __init__(self) -> None:
+    def __init__(self, hang_ups: Sequence[int]) -> None:
         self.exit_code = 0
         self._ready = False
         self._asked = asyncio.Event()
+        self._hung_up = asyncio.Event()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - we run in one
         self._task = task
         loop = asyncio.get_running_loop()
         for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
             loop.add_signal_handler(number, self._ask, code)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
+        if hang_ups:  # looked at when no more can come
+            self._hung_up.set()
 
     def _ask(self, code: int) -> None:
         self.exit_code = code
@@ -75,28 +83,33 @@ class _Stop:
         else:
             self._task.cancel()
 
-    def ready(self, reload: Callable[[], Awaitable[None]]) -> None:
-        """From now on a signal begins an orderly stop, and SIGHUP reloads."""
+    def ready(self) -> None:
+        """From now on a signal begins an orderly stop."""
         self._ready = True
-        self._reload = reload
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload)
 
-    def _begin_reload(self) -> None:
-        self._reloading = asyncio.ensure_future(self._reload())
-
-    async def wait(self) -> None:
-        """Until a signal."""
+    async def obey(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """Reload whenever SIGHUP says so, one after the other, until a signal to stop."""
+        reloading = asyncio.ensure_future(self._reload(reload))
         await self._asked.wait()
+        reloading.cancel()
+
+    async def _reload(self, reload: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._hung_up.wait()
+            self._hung_up.clear()
+            await reload()
 
 
-async def _read_again(app: App, *, url: str, tls: ssl.SSLContext | None) -> None:
+async def _read_again(
+    app: App, *, announce: Callable[[], None], tls: ssl.SSLContext | None
+) -> None:
     """What SIGHUP asks for: flow file and certificate. A fault is told and changes nothing."""
     path = app.settings.config
     try:
         await app.live.adopt_file(read_configuration(path, environ=os.environ))
         if tls is not None:
             renew_certificate(tls, app.settings)
-            _announce(app, url)
+            announce()
     except HookrackError as exc:
         emit(log.CONFIGURATION_STALE, file=str(path), detail=str(exc))
     else:
@@ -118,39 +131,44 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 
 @asynccontextmanager
-async def _listening(server: Server, sockets: list[socket.socket]) -> AsyncIterator[None]:
+async def _listening(
+    server: Server, sockets: list[socket.socket], *, workers: Sequence[Worker]
+) -> AsyncIterator[None]:
+    """Serve; at the end the last answers and the last batches have the same few seconds."""
     task = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.listening.wait()
         yield
     finally:
         server.stop()
-        await task
+        await asyncio.gather(task, *(worker.stop() for worker in workers))
 
 
-@asynccontextmanager
-async def _announced(app: App, url: str) -> AsyncIterator[None]:
-    """Keep our address in the data directory, for the client commands."""
-    path = app.settings.data_dir / SERVER_FILE
-    if path.exists() and app.settings.role == ("worker",):
-        yield  # somebody who can be asked has announced itself there
+@contextmanager
+def _announced(app: App, url: str) -> Iterator[Callable[[], None]]:
+    """Keep our address in the data directory, for the client commands; yields what renews it.
+
+    Where another server that is alive has announced itself, that stands, unless it serves no API
+    and we do.
+    """
+    settings = app.settings
+    other = announced(settings.data_dir)
+    ours = Announcement(settings.data_dir)
+
+    def announce() -> None:
+        content = {"url": url, "pid": os.getpid(), "version": __version__, "role": settings.role}
+        if certificate := leaf_certificate(settings):
+            content["certificate"] = certificate  # what to expect there, whatever its names are
+        ours.put(content)
+
+    if other and ("api" in other.get("role", ()) or "api" not in settings.role):
+        yield lambda: None
         return
-    _announce(app, url)
+    announce()
     try:
-        yield
+        yield announce
     finally:
-        path.unlink(missing_ok=True)
-
-
-def _announce(app: App, url: str) -> None:
-    path = app.settings.data_dir / SERVER_FILE
-    content = {"url": url, "pid": os.getpid(), "version": __version__}
-    if certificate := leaf_certificate(app.settings):
-        content["certificate"] = certificate  # what to expect there, whatever its names are
-    draft = path.with_name(f"{SERVER_FILE}.{os.getpid()}")
-    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    draft.chmod(0o600)
-    draft.rename(path)
+        ours.withdraw()
 
 
 def _url(sock: socket.socket, *, tls: bool) -> str:
@@ -172,14 +190,15 @@ def _banner(app: App, url: str, *, seconds: float) -> str:
         f"  store   {where}",
         f"  ingest  {url}/in/{{account}}/{{flow}}",
     ]
-    if flows:
-        flow = next((flow for flow in flows if flow.auth.type == "none"), flows[0])
+    shown = [flow for flow in flows if flow.keys]  # others' templates say where events go
+    if shown:
+        flow = next((flow for flow in shown if flow.auth.type == "none"), shown[0])
         lines += ["", *_curl_lines(flow, url, settings)]
     return "\n".join([*lines, "", f"ready in {seconds:.1f} s; Ctrl-C stops"])
 
 
 def _curl_lines(flow: Flow, url: str, settings: Settings) -> list[str]:
-    secret = "" if flow.auth.type == "none" else "/THE-SECRET"
+    secret = "/THE-SECRET" if flow.auth.type == "secret" else ""
     token = "$HOOKRACK_ADMIN_TOKEN"  # noqa: S105 - a variable's name
     if not settings.admin_token:
         token = f"$(cat {_short(settings.data_dir / ADMIN_TOKEN_FILE)})"

@@ -1,7 +1,8 @@
 """The local batch worker: receive, process, settle, again.
 
 An outage is waited out in place and spends no attempt; everything else is settled by its outcome.
-What is in hand stays leased for as long as that takes.
+What is in hand stays leased for as long as that takes. A batch is settled beside the next receive,
+so that what comes in doesn't wait for it.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Worker:
         self._process = process
         self._batch_size = batch_size
         self._task: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._idle = False
         self._unsure = False  # whether a receive ended without its reply
@@ -55,7 +57,10 @@ class Worker:
         self._task.add_done_callback(_report_death)
 
     async def stop(self) -> None:
-        """Finish the batch in hand or drop it, return the leases, and end; takes 3.5 s at most."""
+        """Finish the batch in hand or drop it, return the leases, and end; takes 3.5 s at most.
+
+        Nothing more to do for one that has been stopped.
+        """
         self._stopping.set()
         if self._task is None:
             return
@@ -69,24 +74,30 @@ class Worker:
                 await self._queue.give_back()
         except (Unavailable, TimeoutError) as exc:
             emit(log.WORKER_RETRYING, detail=f"leases end by themselves: {exc}")
+        self._task = None
 
     async def _run(self) -> None:
         """Batch after batch. An error that nobody foresaw is told, waited out, and gone over."""
         pauses = _Pauses(self._stopping)
-        while not self._stopping.is_set():
-            try:
-                await self._next_batch()
-                pauses = _Pauses(self._stopping)
-            except HookrackError as exc:
-                emit(log.WORKER_LOST, exc_info=exc)
-                await pauses.wait(exc)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._next_batch()
+                    pauses = _Pauses(self._stopping)
+                except HookrackError as exc:
+                    emit(log.WORKER_LOST, exc_info=exc)
+                    await pauses.wait(exc)
+        finally:
+            await self._settled()
 
     async def _next_batch(self) -> None:
         try:
             batch = await self._answered(self._receive)
         finally:
             self._idle = False
-        if batch:
+        if not batch:
+            await self._settled()
+        else:
             metrics.REDELIVERED.add(count=sum(each.attempts + each.crashes > 0 for each in batch))
             with _Lease(self._queue, batch):
                 await self._handle(batch)
@@ -109,10 +120,26 @@ class Worker:
             outcomes = await self._process(batch)
             metrics.PROCESS_SECONDS.observe(time.perf_counter() - began)
             settled = _Sorted(batch, outcomes)
-            await self._answered(partial(self._settle, settled))
+            await self._settled()
+            self._settling = asyncio.create_task(self._settle_beside(settled))
+            if any(each.crashes for each in batch):  # one handed over alone holds up the others
+                await self._settled()
             batch = settled.waiting
             if batch:
                 await pauses.wait(settled.why)
+
+    async def _settled(self) -> None:
+        """Wait for the batch before: one at most is settled beside the one in hand."""
+        task, self._settling = self._settling, None
+        if task is not None:
+            await task
+
+    async def _settle_beside(self, done: "_Sorted") -> None:
+        """Settle; what is left by an error that nobody foresaw comes again when its lease ends."""
+        try:
+            await self._answered(partial(self._settle, done))
+        except HookrackError as exc:
+            emit(log.WORKER_LOST, exc_info=exc)
 
     async def _settle(self, done: "_Sorted") -> int:
         began = time.perf_counter()

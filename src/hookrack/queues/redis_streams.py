@@ -92,8 +92,6 @@ class RedisStreams:
             found = await self._fresh(limit)
         if not found and wait:
             found = await self._wait(min(wait, BLOCK, self._until_reclaim()))
-            if found and len(found) < limit:
-                found += await self._fresh(limit - len(found))
         self._busy = bool(found)
         return found
 
@@ -144,11 +142,13 @@ class RedisStreams:
 
     async def retry(self, failures: Sequence[Failure], *, delay: timedelta) -> int:
         """See `ports.Queue`."""
-        due = self._loop.time() + delay.total_seconds() + 0.001
-        self._reclaim_at = min(self._reclaim_at, due)
         wait = milliseconds(delay)
         items = [(each.delivery, (*_told(each), wait)) for each in failures]
-        return await self._settle("retry", items)
+        try:
+            return await self._settle("retry", items)
+        finally:  # counted from now, so that a look at that time finds them due
+            due = self._loop.time() + delay.total_seconds() + 0.001
+            self._reclaim_at = min(self._reclaim_at, due)
 
     async def _settle(
         self, verb: str, items: Sequence[tuple[Delivery, tuple[bytes | str | int, ...]]]

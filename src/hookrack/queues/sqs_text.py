@@ -11,11 +11,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hookrack.errors import Poison
-from hookrack.model import decode_envelope, encode_envelope
+from hookrack.model import Event, decode_envelope, encode_envelope
 
 MESSAGE_BYTES: Final = 1024 * 1024  # of one message and of one call, by SQS
 RESERVE: Final = 16 * 1024  # of it, so that a dead letter has room for its reason
@@ -58,9 +58,17 @@ def _legal(envelope: bytes) -> tuple[str, bool]:
     if not _ILLEGAL.search(text):
         return text, False
     try:
-        return encode_envelope(decode_envelope(envelope), armoured=True).decode(), False
+        return _armoured(decode_envelope(envelope)), False
     except Poison:
         return base64.b64encode(envelope).decode(), True
+
+
+def _armoured(event: Event) -> str:
+    """An envelope in printable ASCII alone, with its data as base64 whatever its type."""
+    fields = json.loads(encode_envelope(replace(event, data=b"0")))
+    fields.pop("data", None)
+    fields["dataBase64"] = base64.b64encode(event.data).decode()
+    return json.dumps(fields)
 
 
 def to_envelope(body: str, encoding: str | None) -> bytes:

@@ -24,7 +24,6 @@ import re
 import secrets
 import zlib
 from collections.abc import Coroutine, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +52,6 @@ from hookrack.stores.redis_codec import (
 from hookrack.stores.redis_history import History
 from hookrack.stores.redis_newest import Newest
 
-DEDUPE_WINDOW: Final = timedelta(hours=96)  # Standard Webhooks senders retry for 75.6 h
 _SCAN_COUNT: Final = 1_000
 _MEMBERS_PER_LOOK: Final = 1_000
 
@@ -117,7 +115,7 @@ class RedisStore:
                 args += (0, len(placement.keys))
             else:
                 keys.append(f"{tag}d:{mark_name(event.flow, event.dedupe_id)}")
-                args += (milliseconds(DEDUPE_WINDOW), mark, len(placement.keys))
+                args += (milliseconds(placement.dedupe_window), mark, len(placement.keys))
             for key, ttl in placement.keys:
                 keys += (f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}n:{key}")
                 args += (key, milliseconds(ttl))

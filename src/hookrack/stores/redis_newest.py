@@ -4,7 +4,7 @@ Gets that are asked for in one loop tick leave as one command per account.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ _ROUNDS_PER_MANY: Final = 128  # calls one after the other, for what is large or
 
 _GET: Final = Script(Path(__file__).with_name("get.lua"))
 _TRIM: Final = Script(Path(__file__).with_name("trim.lua"))
+_Asked = dict[str, list[asyncio.Future[Any]]]  # by key; each caller has a future of its own
 
 
 class Newest:
@@ -28,7 +29,7 @@ class Newest:
     def __init__(self, pipe: Pipe, space: Keyspace) -> None:
         self._pipe = pipe
         self._space = space
-        self._asked: dict[str, dict[str, asyncio.Future[Any]]] = {}
+        self._asked: dict[str, _Asked] = {}
 
     async def one(self, account: str, key: str) -> Entry | None:
         """See `ports.Store.get`."""
@@ -48,23 +49,22 @@ class Newest:
             loop = asyncio.get_running_loop()
             task = loop.create_task(self._fetch(account, asked))
             task.add_done_callback(_retrieve)
-        future = asked.get(key)
-        if future is None:
-            future = asked[key] = asyncio.get_running_loop().create_future()
-            future.add_done_callback(_retrieve)
-        return await asyncio.shield(future)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        asked.setdefault(key, []).append(future)
+        return await future
 
-    async def _fetch(self, account: str, asked: dict[str, asyncio.Future[Any]]) -> None:
+    async def _fetch(self, account: str, asked: _Asked) -> None:
         if self._asked.get(account) is asked:
             del self._asked[account]
         try:
             replies = await self._look(account, tuple(asked))
         except BaseException as exc:
-            for future in asked.values():
+            for future in _live(asked.values()):
                 future.set_exception(exc)
             raise
-        for future, reply in zip(asked.values(), replies, strict=True):
-            future.set_result(reply)
+        for futures, reply in zip(asked.values(), replies, strict=True):
+            for future in _live([futures]):
+                future.set_result(reply)
 
     async def _look(self, account: str, keys: Sequence[str], *limits: int) -> Any:  # noqa: ANN401 - replies
         """One call of get.lua; `limits` are bytes, and 1 to have the first one all the same."""
@@ -131,6 +131,11 @@ class _Gathered:
         """The keys with too many dead references on top, once."""
         buried, self._buried = self._buried, []
         return buried
+
+
+def _live(asked: Iterable[list[asyncio.Future[Any]]]) -> Iterator[asyncio.Future[Any]]:
+    """Those whose callers still wait."""
+    return (each for futures in asked for each in futures if not each.done())
 
 
 def _retrieve(done: "asyncio.Future[Any]") -> None:

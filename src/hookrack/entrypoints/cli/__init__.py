@@ -1,35 +1,64 @@
-"""The command line. Each command stands in its own file and imports what it needs when it runs."""
+"""The command line. Each command stands in its own file, which is imported when it is named."""
 
 import logging
 import os
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Final, NoReturn
 
 import click
 
 from hookrack import __version__
-from hookrack.entrypoints.cli.apply import apply, export
-from hookrack.entrypoints.cli.aws import aws
-from hookrack.entrypoints.cli.check import check
-from hookrack.entrypoints.cli.dead_letters import dead_letters
-from hookrack.entrypoints.cli.doctor import doctor
-from hookrack.entrypoints.cli.get import get
-from hookrack.entrypoints.cli.serve import serve
-from hookrack.entrypoints.cli.set import set_
-from hookrack.entrypoints.cli.token import token
-from hookrack.errors import CATALOGUE, CodedError, ConfigError, HookrackError
+from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, HookrackError
 
+_MENDS: Final = {
+    Code.ACCOUNT_REQUIRED: "Name it with --account.",
+    Code.TOKEN_INVALID: "Set HOOKRACK_TOKEN to a token of that server.",
+    Code.STORE_UNAVAILABLE: "Try again; hookrack doctor says more.",
+    Code.NOT_FOUND: "The command list shows what there is.",
+}
 _BAD_USAGE, _NOT_FINE, _INTERRUPTED = 2, 1, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# By its name: its module and the function in it.
+_COMMANDS: Final = {
+    "serve": "serve:serve",
+    "check": "check:check",
+    "apply": "apply:apply",
+    "export": "apply:export",
+    "get": "get:get",
+    "set": "set:set_",
+    "dead-letters": "dead_letters:dead_letters",
+    "token": "token:token",
+    "template": "template:template",
+    "doctor": "doctor:doctor",
+    "aws": "aws:aws",
+}
+
+
+class _Lazy(click.Group):
+    """A server shouldn't wait for what the clients' commands import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, function = _COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
+        return found
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="hookrack")
 def cli() -> None:
     """Receive webhooks, keep them safe, and hand them out by webhook key."""
-
-
-for _command in (serve, check, apply, export, get, set_, dead_letters, token, doctor, aws):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:
@@ -49,7 +78,7 @@ def main() -> NoReturn:
         click.echo(f"hookrack: {exc}", err=True)
         code = _BAD_USAGE
     except CodedError as exc:
-        click.echo(f"hookrack: {exc.code}: {exc.detail} {CATALOGUE[exc.code].mend}", err=True)
+        click.echo(f"hookrack: {exc.code}: {_told(exc)}", err=True)
         code = _NOT_FINE
     except HookrackError as exc:
         click.echo(f"hookrack: {exc}", err=True)
@@ -58,6 +87,13 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
         code = _NOT_FINE
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(exc: CodedError) -> str:
+    """What is wrong and its mend, each once, as one says it on a command line."""
+    row = CATALOGUE[exc.code]
+    detail = f"{row.title}." if exc.detail == row.mend else exc.detail
+    return f"{detail} {_MENDS.get(exc.code, row.mend)}"
 
 
 def _open_standard_streams() -> None:

@@ -1,14 +1,13 @@
 """How a client command reaches the API: a running server, or the embedded store for one command.
 
-Named by HOOKRACK_URL, or left behind by `serve` in the data directory; where none runs, the same
-routes are called in this process on the store itself.
+Named by HOOKRACK_URL, or by server.json in the data directory as long as the `serve` that wrote it
+is alive; where none is, the same routes are called in this process on the store itself.
 
 A certificate is checked against HOOKRACK_CA (a PEM file), else against the authorities that
 everybody trusts. The server that left its certificate in server.json is known by that very one.
 """
 
 import asyncio
-import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,12 +18,18 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from hookrack.errors import CATALOGUE, Code, CodedError, ConfigError, Rejected, Unavailable
+from hookrack.model import is_webhook_key
+from hookrack.server_file import announced
 from hookrack.settings import Settings, load_settings
 
 _TIMEOUT_SECONDS: Final = 30
-_SERVER_FILE: Final = "server.json"
 _TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a file's name
 
+_WRITTEN_AS: Final = {
+    "hookrack-account": "--account",
+    "hookrack-ttl": "--ttl",
+    "content-type": "--content-type",
+}
 _Answer = TypeVar("_Answer")
 
 
@@ -45,9 +50,11 @@ class Api:
     ) -> httpx.Response:
         """One call; statuses in `allow` are answers too.
 
-        Raises: Rejected or Unavailable with the server's code.
+        Raises: Rejected or Unavailable with the server's code; ConfigError for what can't be sent.
         """
         headers = self._headers | more.pop("headers", {})
+        for name, value in headers.items():
+            _check_header(_WRITTEN_AS.get(name, name), value)
         try:
             answer = await self._client.request(method, path, headers=headers, **more)
         except httpx.HTTPError as exc:
@@ -55,6 +62,21 @@ class Api:
         if answer.is_error and answer.status_code not in allow:
             raise _error(answer)
         return answer
+
+
+def _check_header(where: str, value: str) -> None:
+    """Refuse what no header can carry; the value can be a token. Raises: ConfigError."""
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(
+            "holds a letter beyond ASCII, or a line end", where=where, mend="Write it in ASCII."
+        )
+
+
+def key_path(key: str) -> str:
+    """The address of a webhook key. Raises: Rejected (`KEY_INVALID`); `..` would lead elsewhere."""
+    if not is_webhook_key(key):
+        raise Rejected(Code.KEY_INVALID, CATALOGUE[Code.KEY_INVALID].mend)
+    return f"/v1/keys/{key}"
 
 
 def with_api(
@@ -73,10 +95,11 @@ def with_api(
 @asynccontextmanager
 async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     named = os.environ.get("HOOKRACK_URL")
-    left = {} if named else _left_behind(settings.data_dir / _SERVER_FILE)
+    left = {} if named else _announced(settings.data_dir)
     url, trust = named or left.get("url"), _trust(left.get("certificate"))
     if url and (named or await _answers(url, trust)):
         token = _named_token() if named else _token(settings)
+        _check_header("HOOKRACK_TOKEN", token)
         headers = {b"authorization": f"Bearer {token}".encode()}
         async with httpx.AsyncClient(
             base_url=_checked(url),
@@ -107,12 +130,19 @@ async def _in_process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-def _checked(url: str) -> httpx.URL:
+def _checked(text: str) -> httpx.URL:
+    """The address of a server. Raises: ConfigError, without a password that may stand in it."""
+    where = "HOOKRACK_URL in the environment"
     try:
-        return httpx.URL(url)
+        url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        where = "HOOKRACK_URL in the environment"
         raise ConfigError("is no URL", where=where, mend="Write http://host:port.") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError("is no http or https URL", where=where, mend="Write http://host:port.")
+    if url.userinfo:
+        mend = "Write http://host:port, and put the token into HOOKRACK_TOKEN."
+        raise ConfigError("holds a name or password", where=where, mend=mend)
+    return url
 
 
 async def _answers(url: str, trust: ssl.SSLContext | bool) -> bool:
@@ -177,13 +207,10 @@ def _trust(certificate: str | None) -> ssl.SSLContext | bool:
     return context
 
 
-def _left_behind(path: Path) -> dict[str, str]:
-    """What a server left behind: its address, and its certificate if it speaks TLS."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict):
+def _announced(folder: Path) -> dict[str, str]:
+    """Address and certificate of the server that is alive, if it serves the API."""
+    found = announced(folder)
+    if "api" not in found.get("role", ()):
         return {}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 

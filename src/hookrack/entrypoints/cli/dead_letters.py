@@ -81,11 +81,11 @@ def redrive(
 ) -> int:  # fmt: skip
     """Send dead letters round again, with their ids and times of receipt."""
     given = _given(wanted)
-    if not given and not everything:
+    if not (given or everything or dry_run):
         raise click.UsageError("Say which with a filter, or --all.")
 
     async def work(api: Api) -> bytes:
-        body = given | {"dryRun": dry_run, "renewTtl": renew_ttl}
+        body = given | {"all": everything, "dryRun": dry_run, "renewTtl": renew_ttl}
         return (await api.ask("POST", f"{_ADDRESS}/redrive", json=body)).content
 
     show_json(with_api(work, data_dir=data_dir), as_json=as_json)

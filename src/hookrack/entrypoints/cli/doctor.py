@@ -15,6 +15,7 @@ from hookrack.entrypoints.cli.options import data_dir_option, json_option
 from hookrack.entrypoints.cli.output import show_rows
 from hookrack.entrypoints.configured import load
 from hookrack.errors import CodedError, ConfigError, HookrackError
+from hookrack.server_file import announced
 from hookrack.settings import Settings
 
 FREE_BYTES: Final = 1 << 30  # of disk; the engine's file doubles for a moment when it is rewritten
@@ -58,8 +59,8 @@ def _examine(options: dict[str, Any]) -> Iterator[Finding]:
     except ConfigError as exc:
         yield Finding("configuration", f"{exc.where}: {exc.detail}", exc.mend)
         return
-    flows = len(list(file.flows())) if file else 0
-    yield Finding("configuration", f"{flows} flows in {settings.config}")
+    flows = f"{len(list(file.flows()))} flows in" if file else "there is no flow file"
+    yield Finding("configuration", f"{flows} {settings.config}")
     for check in _CHECKS:
         yield check(settings)
 
@@ -68,6 +69,8 @@ def _folder(settings: Settings) -> Finding:
     folder = settings.data_dir
     if not folder.exists():
         return Finding("data directory", f"{folder} is not there yet; the first start makes it")
+    if not folder.is_dir():
+        return Finding("data directory", f"{folder} is no folder", "Name another: --data-dir.")
     if mode := folder.stat().st_mode & 0o077:
         detail = f"{folder} is open to others (mode {folder.stat().st_mode & 0o777:o})"
         return Finding("data directory", detail, f"Run: chmod 700 {folder}" if mode else "")
@@ -95,7 +98,7 @@ def _engine(settings: Settings) -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
-    if not (settings.data_dir / "server.json").exists():
+    if not announced(settings.data_dir):
         return Finding("server", "none runs on this data directory")
 
     async def work(api: Api) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """`hookrack get`."""
 
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
-from hookrack.entrypoints.cli.connection import Api, with_api
+from hookrack.entrypoints.cli.connection import Api, key_path, with_api
 from hookrack.entrypoints.cli.options import account_option, data_dir_option
 from hookrack.entrypoints.cli.output import show_json, write
 
@@ -22,10 +21,11 @@ def get(*, key: str, account: str | None, raw: bool, as_json: bool, data_dir: Pa
     Asks the server named by HOOKRACK_URL, or the one that runs on the data directory; where none
     runs, the embedded store is started for this one command.
     """
+    path = key_path(key)
 
     async def work(api: Api) -> bytes:
         params = {"raw": "true"} if raw else {}
-        return (await api.ask("GET", f"/v1/keys/{quote(key, safe='')}", params=params)).content
+        return (await api.ask("GET", path, params=params)).content
 
     body = with_api(work, data_dir=data_dir, account=account)
     if raw:

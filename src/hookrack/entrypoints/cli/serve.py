@@ -1,6 +1,7 @@
 """`hookrack serve`."""
 
 import os
+import signal
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from hookrack.entrypoints.configured import load
 @settings_options
 def serve(**options: Any) -> int:  # noqa: ANN401 - settings of many types
     """Take webhooks, store them, and hand them out, until SIGTERM or Ctrl-C."""
+    hang_ups: list[int] = []  # one that comes before all is ready mustn't end us, nor be lost
+    signal.signal(signal.SIGHUP, lambda number, _: hang_ups.append(number))
     import asyncio  # noqa: PLC0415 - a server's imports are for serving only
 
     import uvloop  # noqa: PLC0415
@@ -26,4 +29,4 @@ def serve(**options: Any) -> int:  # noqa: ANN401 - settings of many types
     settings, configuration = load(options, environ=os.environ)
     configure_logging()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(settings, configuration))
+        return runner.run(run(settings, configuration, hang_ups=hang_ups))

@@ -2,11 +2,10 @@
 
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
-from hookrack.entrypoints.cli.connection import Api, with_api
+from hookrack.entrypoints.cli.connection import Api, key_path, with_api
 from hookrack.entrypoints.cli.options import account_option, data_dir_option, json_option
 from hookrack.entrypoints.cli.output import show_json
 from hookrack.model import JSON_TYPE
@@ -24,12 +23,12 @@ def set_(
     data_dir: Path | None,
 ) -> int:  # fmt: skip
     """Set what comes on standard input under a webhook key; prints the entry without its data."""
+    path = key_path(key)
     data = sys.stdin.buffer.read()
     headers = {"content-type": content_type} | ({"hookrack-ttl": ttl} if ttl else {})
 
     async def work(api: Api) -> bytes:
-        address = f"/v1/keys/{quote(key, safe='')}"
-        return (await api.ask("PUT", address, content=data, headers=headers)).content
+        return (await api.ask("PUT", path, content=data, headers=headers)).content
 
     show_json(with_api(work, data_dir=data_dir, account=account), as_json=as_json)
     return 0

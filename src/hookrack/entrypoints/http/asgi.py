@@ -10,32 +10,44 @@ import orjson
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
     JSON,
+    Answer,
     Gone,
+    Header,
     Message,
     Receive,
     Scope,
     Send,
     answer,
 )
+from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
 from hookrack.entrypoints.http.peer import client_address
-from hookrack.entrypoints.http.problems import problem
+from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import Code, CodedError, HookrackError, Rejected, Unavailable
+from hookrack.flows import APIGATEWAY, Flow
 from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
 _UNAUTHORIZED: Final = frozenset({"401", "403"})
+_NONE: Final = "none"  # the status as long as nobody answered
+_STOPPING: Final = Unavailable(
+    Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
+)
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+WriteWhole = Callable[[Send, Answer], bool]  # as `outlet.write_whole`
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
 
 class Front:
     """The door of one process; serves the paths of its roles."""
 
-    def __init__(self, app: App, workers: Sequence[Worker]) -> None:
+    def __init__(
+        self, app: App, workers: Sequence[Worker], *, write_whole: WriteWhole | None = None
+    ) -> None:
         self._app = app
+        self._write_whole = write_whole
         self._workers = workers
         self._edge = "edge" in app.settings.role
         self._api = _open_api(app) if "api" in app.settings.role else None
@@ -47,19 +59,26 @@ class Front:
         if scope["type"] != "http":
             return
         began = time.perf_counter()
-        noted = _Noted(send)
+        noted = _Noted(send, self._write_whole)
         template, route = self._route(scope["path"], scope["method"])
         try:
             await route(self._app, scope, receive, noted)
         except CodedError as exc:
             self._refused(scope, exc)
-            await answer(noted, *problem(exc))
+            await answer(noted, *self._told(scope, exc))
         except Gone:
             self._refused(scope, Rejected(Code.BODY_INCOMPLETE, "The client went away."))
         except Exception as exc:  # noqa: BLE001 - the HTTP boundary: a bug is a bare 500
             emit(log.REQUEST_FAILED, exc_info=exc, route=self._shown(scope["path"]))
             _count_refusal(scope, Code.INTERNAL)
-            await answer(noted, *problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+            if noted.status == _NONE:
+                bug = CodedError(Code.INTERNAL, "See the log of the server.")
+                await answer(noted, *problem(bug))
+        except asyncio.CancelledError:  # a stop waits for an answer only so long
+            if noted.status == _NONE:
+                self._refused(scope, _STOPPING)
+                await answer(noted, *problem(_STOPPING))
+            raise
         finally:
             template = getattr(scope.get("route"), "path", template)
             metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
@@ -75,7 +94,7 @@ class Front:
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
             return "/v1", self._rest
         if path in self._fixed:
-            return path, self._fixed[path]
+            return path, self._fixed[path] if method in ("GET", "HEAD") else _only_get
         return "other", _unknown
 
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,13 +112,24 @@ class Front:
         client = client_address(scope, self._app.settings.trusted_proxies)
         emit(line, code=exc.code, route=self._shown(scope["path"]), client=client)
 
+    def _told(self, scope: Scope, exc: CodedError) -> tuple[int, list[Header], bytes]:
+        """A refusal in the words that its flow asks for."""
+        flow = self._flow(scope["path"])
+        return gateway_answer(exc) if flow and flow.responses == APIGATEWAY else problem(exc)
+
     def _shown(self, path: str) -> str:
         """A path without what can be a secret: of /in only a flow that there is."""
+        if path.startswith("/v1/"):
+            return "/".join(path.split("/")[:4])[:200]
+        flow = self._flow(path)
+        return f"/in/{flow.account}/{flow.id}" if flow else "other"
+
+    def _flow(self, path: str) -> Flow | None:
+        """The flow at an address below /in."""
         parts = path.split("/")[:4]
-        if parts[:2] == ["", "v1"]:
-            return "/".join(parts)[:200]
-        flow = self._app.configuration.find_flow(*parts[2:]) if len(parts) == 4 else None
-        return f"/in/{flow.account}/{flow.id}" if flow and parts[1] == "in" else "other"
+        if len(parts) < 4 or parts[1] != "in":
+            return None
+        return self._app.configuration.find_flow(*parts[2:])
 
     async def _ready(self, app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
         """200 when requests would be served, 503 naming what fails."""
@@ -128,16 +158,22 @@ class Front:
 class _Noted:
     """Hands messages on, and remembers the status of the answer."""
 
-    __slots__ = ("_send", "status")
+    __slots__ = ("_send", "_write_whole", "status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, write_whole: WriteWhole | None) -> None:
         self._send = send
-        self.status = "none"  # as long as nobody answered
+        self._write_whole = write_whole
+        self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
         return self._send(message)
+
+    def whole(self, whole: Answer) -> bool:
+        """See `exchange.Whole`."""
+        self.status = str(whole[0])
+        return self._write_whole is not None and self._write_whole(self._send, whole)
 
 
 def _open_api(app: App) -> _Asgi:
@@ -148,6 +184,10 @@ def _open_api(app: App) -> _Asgi:
 
 async def _unknown(_app: App, _scope: Scope, _receive: Receive, _send: Send) -> None:
     raise Rejected(Code.NOT_FOUND, "There is nothing at this address.")
+
+
+async def _only_get(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await answer(send, *method_not_allowed("GET", "HEAD"))
 
 
 async def _live(_app: App, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final
 
 from hookrack.errors import Code, Rejected
@@ -10,6 +10,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+Answer = tuple[int, Sequence[Header], bytes]  # status, headers with a length, body
+Whole = Callable[[Answer], bool]  # writes an answer in one piece, or does nothing and says False
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 
@@ -33,12 +35,12 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """
     declared = header(scope, b"content-length")
     if declared and declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         return body
     return await _read_parts(message, receive, limit)
 
@@ -51,19 +53,28 @@ async def _read_parts(message: Message, receive: Receive, limit: int) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
 
 
-def _too_large(limit: int) -> Rejected:
+def too_large(limit: int) -> Rejected:
+    """What is told to who sends more than that."""
     return Rejected(Code.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
 
 
 async def answer(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
-    """Send one whole answer."""
-    start = [*headers, (b"content-length", b"%d" % len(body))]
+    """Send one whole answer, in one piece where `send` can do that.
+
+    That of a 304 tells no length, which would be the entry's; that of a 204 has none.
+    """
+    start = [*headers]
+    if status not in (204, 304):
+        start.append((b"content-length", b"%d" % len(body)))
+    whole: Whole | None = getattr(send, "whole", None)
+    if whole is not None and whole((status, start, body)):
+        return
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})

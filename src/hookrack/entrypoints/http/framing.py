@@ -5,6 +5,7 @@ head and of what frames a body, one Host, no coding but `chunked`, no trailers, 
 protocol, and pipelined requests parsed only as they are answered.
 """
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any, Final
 
@@ -32,16 +33,22 @@ class State(Enum):
     CLOSING = "its end; what still comes is dropped"
 
 
-_HEAD, _BODY, _BUSY, _IDLE, _CLOSING = State  # as globals, which are found faster
+HEAD, BODY, BUSY, IDLE, CLOSING = State  # as globals, which are found faster than members
 
 
-class Framing(HttpToolsProtocol):
+class Framing(HttpToolsProtocol, ABC):
     """The bytes of a connection as requests; what is none goes to `refuse`."""
+
+    # beside uvicorn's attributes: a dictionary of more than 30 is a slower kind
+    __slots__ = (
+        *("limits", "state", "seconds", "body_bytes", "refusal"),
+        *("_wire", "_chunks", "_hosts", "_coding", "_upgrading", "_held"),
+    )
 
     def __init__(self, *, limits: Limits, **others: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(**others)
         self.limits = limits
-        self.state = _HEAD
+        self.state = HEAD
         self.seconds = 0.0  # in this state, as sweeps count them
         self.body_bytes = 0  # of this body so far, without what frames it
         self.refusal: CodedError | None = None  # after it nothing is parsed
@@ -53,21 +60,19 @@ class Framing(HttpToolsProtocol):
         self._upgrading = False
         self._held = b""  # came behind pipelined requests
 
+    @abstractmethod
     def refuse(self, error: CodedError) -> None:
         """Say what is wrong with the newest request, and close."""
-        raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, but nothing behind a request that waits for its turn."""
-        if self.state is _IDLE:
-            self.state, self.seconds = _HEAD, 0.0
-        if len(data) <= _SLICE and not self.pipeline and self.refusal is None:
+        if self.state is IDLE:
+            self.state, self.seconds = HEAD, 0.0
+        if len(data) <= _SLICE and not self.pipeline:
             self._parse(data)
             return
         view = memoryview(data)
         for at in range(0, len(data), _SLICE):
-            if self.refusal is not None or self.state is _CLOSING:
-                return
             if self.pipeline:
                 self._held += view[at:]
                 return
@@ -80,6 +85,8 @@ class Framing(HttpToolsProtocol):
             self.data_received(held)
 
     def _parse(self, data: bytes | memoryview) -> None:
+        if self.refusal is not None or self.state is CLOSING:
+            return
         self._wire += len(data)
         try:
             self.parser.feed_data(data)
@@ -107,9 +114,9 @@ class Framing(HttpToolsProtocol):
     def _check_wire(self) -> None:
         """Refuse a head that doesn't end, and a body with more framing than data needs."""
         framing = self._wire - self.body_bytes - 2 * self.limits.header_bytes
-        if self.state is _HEAD:
+        if self.state is HEAD:
             self.refuse(_url_too_long() if len(self.url) > _URL_BYTES else self._head_too_large())
-        elif self.state is _BODY and framing > self._chunks * _CHUNK_BYTES:
+        elif self.state is BODY and framing > self._chunks * _CHUNK_BYTES:
             self.refuse(Rejected(Code.REQUEST_INVALID, "The chunks hold too little data."))
 
     def _head_too_large(self) -> Rejected:
@@ -118,10 +125,11 @@ class Framing(HttpToolsProtocol):
 
     # what the parser calls
 
-    def on_message_begin(self) -> None:
-        """A request line begins."""
-        super().on_message_begin()
-        self.state, self.seconds = _HEAD, 0.0
+    def on_url(self, url: bytes) -> None:
+        """A part of an address; the first one begins a head, also behind other requests."""
+        self.url += url
+        if self.state is not HEAD:
+            self.state, self.seconds = HEAD, 0.0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or a trailer, which goes where nobody reads."""
@@ -158,7 +166,7 @@ class Framing(HttpToolsProtocol):
         if self.expect_100_continue:
             self.app = self.config.loaded_app
         self.headers = []  # trailers could pass for headers that nobody has checked
-        self.state, self.seconds = _BODY, 0.0
+        self.state, self.seconds = BODY, 0.0
         self.body_bytes = self._chunks = 0
         if self.scope["http_version"] not in ("1.1", "1.0"):
             raise Rejected(Code.REQUEST_INVALID, "The versions here are HTTP/1.1 and HTTP/1.0.")
@@ -206,9 +214,9 @@ class Framing(HttpToolsProtocol):
             return
         cycle = self.cycle
         if cycle.response_complete:
-            self.state, self.seconds = _IDLE, 0.0
+            self.state, self.seconds = IDLE, 0.0
         else:
-            self.state = _BUSY
+            self.state = BUSY
             cycle.more_body = False
             cycle.message_event.set()
 

@@ -4,22 +4,42 @@ import time
 from functools import partial
 
 from hookrack.app import App
-from hookrack.entrypoints.http.exchange import JSON, Receive, Scope, Send, answer, header, read_body
+from hookrack.edge.handshakes import Reply
+from hookrack.edge.mapping import Limits
+from hookrack.entrypoints.http.exchange import (
+    JSON,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    header,
+    read_body,
+)
+from hookrack.entrypoints.http.peer import client_address, client_url
 from hookrack.entrypoints.http.problems import method_not_allowed
 from hookrack.errors import Code, Rejected
 from hookrack.model import JSON_TYPE, Request
-from hookrack.pipeline import accept, admit
+from hookrack.pipeline import accept, admit, answer_setup
 from hookrack.telemetry import emit, log, metrics
+
+_TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_LIMITS = Limits(clock=time.thread_time_ns)
 
 
 async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Take one request. Raises: Rejected, Unavailable, Gone."""
     account, flow_id, secret = _address(scope["path"])
+    client = partial(client_address, scope, app.settings.trusted_proxies)
     if scope["method"] != "POST":
-        await answer(send, *method_not_allowed("POST"))
+        found = app.configuration.find_flow(account, flow_id) if secret is None else None
+        method, query = scope["method"], scope["query_string"]
+        reply = found and answer_setup(found, method, query=query, client=client)
+        await (_reply(send, reply) if reply else answer(send, *method_not_allowed("POST")))
         return
+    lookup = partial(header, scope)
     flow = admit(
-        app.configuration, account, flow_id, credential=secret, header=partial(header, scope)
+        app.configuration, account, flow_id, credential=secret, header=lookup, client=client
     )
     body = await read_body(scope, receive, limit=flow.max_body_bytes)
     request = Request(
@@ -28,14 +48,36 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         content_type=header(scope, b"content-type") or JSON_TYPE,
         body=body,
         received_at=time.time_ns() // 1_000_000,
+        headers=scope["headers"],
+        query=str(scope["query_string"], "latin-1"),
+        client="" if flow.mapping is None else client(),
     )
-    event_id = await accept(request, flow, queue=app.queue)
+    url = partial(client_url, scope, app.settings.trusted_proxies)
+    event_id = await accept(request, flow, queue=app.queue, header=lookup, url=url, limits=_LIMITS)
+    if isinstance(event_id, Reply):
+        await _reply(send, event_id)
+        return
     metrics.SENT.add(f"{account}/{flow_id}")
     raw_id = event_id.encode()
-    headers = (JSON, (b"hookrack-event-id", raw_id))
-    await answer(send, 202, headers, b'{"eventId": "%b", "status": "accepted"}' % raw_id)
+    name = (b"hookrack-event-id", raw_id)
+    wanted = flow.auth.answer
+    if wanted is None:
+        text = b'{"eventId": "%b", "status": "accepted"}' % raw_id
+        await answer(send, 202, (JSON, name), text)
+    else:
+        await answer(send, 202, (_TEXT, name), wanted)
     if app.settings.log_success:
         emit(log.EVENT_ACCEPTED, eventId=event_id, account=account, flow=flow_id, bytes=len(body))
+
+
+async def _reply(send: Send, reply: Reply) -> None:
+    """Answer a provider's question, once what it asks for is done."""
+    if reply.visit:
+        from hookrack.entrypoints.http.confirm import visit  # noqa: PLC0415 - a client, seldom
+
+        await visit(reply.visit)
+    headers = ((b"content-type", reply.content_type.encode()), *reply.headers)
+    await answer(send, reply.status, headers, reply.body)
 
 
 def _address(path: str) -> tuple[str, str, str | None]:

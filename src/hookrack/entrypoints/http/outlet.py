@@ -1,16 +1,18 @@
 """What uvicorn's response cycle sees of a connection, where ours does otherwise than uvicorn's."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from hookrack.entrypoints.http.exchange import Message, Receive, Scope, Send
+from hookrack.entrypoints.http.exchange import Answer, Message, Receive, Scope, Send
 
 _App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_LINES: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)*")
 
 
 class Flow(FlowControl):
@@ -49,6 +51,36 @@ class Outlet:
 
 def _drop(data: bytes) -> None:
     pass
+
+
+def write_whole(send: Send, whole: Answer) -> bool:
+    """Write an answer with its length in one piece, if `send` is a connection's and it is simple.
+
+    False, and nothing is done, where the two messages of ASGI are wanted: another `send`, a client
+    that is slow or gone, a last answer, a header that uvicorn would refuse.
+    """
+    cycle = getattr(send, "__self__", None)
+    if (
+        not isinstance(cycle, RequestResponseCycle)
+        or cycle.response_started
+        or cycle.disconnected
+        or cycle.flow.write_paused
+        or not cycle.keep_alive
+    ):
+        return False
+    status, headers, body = whole
+    headers = [*cycle.default_headers, *headers]
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(headers):
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    if cycle.scope["method"] == "HEAD":
+        body = b""
+    cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 def asking_first(app: _App) -> _App:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from hookrack.entrypoints.http.exchange import Scope
+from hookrack.entrypoints.http.exchange import Scope, header
 from hookrack.settings import Network
 
 _MOST_HOPS: Final = 32
@@ -44,6 +44,14 @@ def client_scheme(scope: Scope, trusted: tuple[Network, ...]) -> str:
                 return value.lower()
             break
     return str(scope["scheme"])
+
+
+def client_url(scope: Scope, trusted: tuple[Network, ...]) -> str:
+    """The address that the client asked for, as far as it can be told: a proxy may have cut it."""
+    host = header(scope, b"host") or ""
+    path = str(scope["raw_path"], "latin-1")
+    query = str(scope["query_string"], "latin-1")
+    return f"{client_scheme(scope, trusted)}://{host}{path}{'?' if query else ''}{query}"
 
 
 def _hops(scope: Scope) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from hookrack.entrypoints.http.deadlines import sweep
 from hookrack.entrypoints.http.limits import Limits
 from hookrack.entrypoints.http.protocol import Connection, Crowd
 from hookrack.errors import ConfigError
@@ -66,7 +67,7 @@ class Server(uvicorn.Server):
             await self.on_tick(0)
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):  # as all are, but uvicorn's type is wider
-                    connection.sweep(_SWEEP_SECONDS)
+                    sweep(connection, _SWEEP_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SWEEP_SECONDS):
                     await self._asked_to_stop.wait()

@@ -10,12 +10,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, entries, tokens
+from hookrack.entrypoints.http.api import accounts, dead_letters, entries, template, tokens
+from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
+from hookrack.entrypoints.http.keys import is_get_by_key
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.errors import Code, CodedError, ConfigError, Rejected, Violation
 
@@ -23,12 +26,14 @@ _ABOUT: Final = (
     "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
 )
 
+_ROUTERS: Final = tuple(each.router for each in (entries, accounts, tokens, dead_letters, template))
 
-def open_api(app: App) -> FastAPI:
+
+def open_api(app: App) -> Asgi:
     """The application for this process."""
     api = describe_api()
     api.state.app = app
-    return api
+    return guarded(api, app)
 
 
 def describe_api() -> FastAPI:
@@ -39,16 +44,17 @@ def describe_api() -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        strict_content_type=False,  # none means JSON
+        redirect_slashes=False,  # to what the Host header says
         responses={"default": {"description": "A problem document", "content": _PROBLEM}},
     )
-    api.include_router(entries.router)
-    api.include_router(accounts.router)
-    api.include_router(tokens.router)
-    api.include_router(dead_letters.router)
+    for router in _ROUTERS:
+        api.include_router(router)
     api.add_exception_handler(CodedError, _coded)
     api.add_exception_handler(ConfigError, _invalid)
     api.add_exception_handler(RequestValidationError, _unfit)
     api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(Exception, _bug)
 
     @api.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -86,26 +92,44 @@ async def _coded(_: Request, exc: Exception) -> Response:
     return _answer(problem(exc))
 
 
+async def _bug(_: Request, __: Exception) -> Response:
+    """What nobody foresaw; it is raised again behind this answer, for the log."""
+    return _answer(problem(CodedError(Code.INTERNAL, "See the log of the server.")))
+
+
 async def _invalid(_: Request, exc: Exception) -> Response:
     """What a flow file's reader says of a document that came by the API."""
     return _answer(problem(Rejected(Code.CONFIG_INVALID, str(exc))))
 
 
-async def _unfit(_: Request, exc: Exception) -> Response:
+async def _unfit(request: Request, exc: Exception) -> Response:
     """A body or query of another shape than the route's."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for these
     found = [
         Violation("/" + "/".join(str(part) for part in each["loc"][1:]), str(each["msg"]))
         for each in exc.errors()
     ]
+    content_type = request.headers.get("content-type", "")
+    if "json" not in content_type and any(each["loc"] == ("body",) for each in exc.errors()):
+        detail = "The body is JSON: send it with Content-Type: application/json."
+        return _answer(problem(Rejected(Code.QUERY_INVALID, detail)))
     detail = f"{found[0].pointer or '/'}: {found[0].message}." if found else "See the reference."
     return _answer(problem(Rejected(Code.QUERY_INVALID, detail, violations=found)))
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be asked of this address; the router's own list ends with its first route."""
+    found = {"HEAD"} if is_get_by_key(request.url.path, "HEAD") else set[str]()
+    routes = [*request.app.routes, *(route for router in _ROUTERS for route in router.routes)]
+    for route in routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _http(request: Request, exc: Exception) -> Response:
     """What the router itself refuses."""
     assert isinstance(exc, HTTPException)  # noqa: S101 - registered for these
     if exc.status_code == 405:
-        return _answer(method_not_allowed(*(exc.headers or {}).get("Allow", "").split(", ")))
-    del request
+        return _answer(method_not_allowed(*_methods(request)))
     return _answer(problem(Rejected(Code.NOT_FOUND, "There is nothing at this address.")))

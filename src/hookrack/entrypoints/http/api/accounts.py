@@ -44,11 +44,15 @@ async def put_account(
     *, account: str, fields: _Fields, app: Served, token: Admin, response: Response
 ) -> dict[str, Any]:
     """Make an account or change its own fields; its flows are set one by one."""
+    if token.accounts is None and not is_name(account):
+        raise Rejected(Code.CONFIG_INVALID, "An account id is 1 to 63 of a-z 0-9 _ -.")
     _covered(token, account)
     there = app.configuration.accounts.get(account)
     if there is None:
         response.status_code = 201
-    await app.live.put_account(read_account(account, fields, flows=there.flows if there else {}))
+    wanted = read_account(account, fields, flows=there.flows if there else {})
+    _check_times(wanted)
+    await app.live.put_account(wanted)
     return _shown(app, _account(app, token, account))
 
 
@@ -109,6 +113,15 @@ async def delete_flow(*, account: str, flow: str, app: Served, token: Admin) -> 
     """Forget a flow. What it stored stays until its time; what is queued becomes dead letters."""
     _flow(app, token, account, flow)
     await app.live.drop_flow(account, flow)
+
+
+def _check_times(account: Account) -> None:
+    """No flow that is there may keep its events for longer than the account lets it."""
+    for flow in account.flows.values():
+        times = [flow.ttl, *(key.ttl for key in flow.keys)]
+        if any(each and each > account.max_ttl for each in times):
+            detail = f"The flow {flow.id} has a ttl above this maxTtl. Lower that one first."
+            raise Rejected(Code.CONFIG_INVALID, detail)
 
 
 def _covered(token: Token, account: str) -> None:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hookrack.entrypoints.http.api.caller import Admin, Served
@@ -20,6 +20,10 @@ from hookrack.tokens import Token
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
 LIMIT: Final = 1_000
 DEFAULT_LIMIT: Final = 100
+_WHICH: Final = (
+    "Say which with one or more of account, flow, reason, from, to and ids, or all of them with "
+    "all: true."
+)
 
 
 class Wanted(BaseModel):
@@ -58,13 +62,20 @@ class Listed(Wanted):
     limit: Annotated[int, Field(ge=1, le=LIMIT)] = DEFAULT_LIMIT
 
 
-class Discarded(Wanted):
-    """Which to drop; `all` where no field is given."""
+class Meant(Wanted):
+    """As above; where no field is given, nothing is meant unless `all` says so."""
 
     everything: Annotated[bool, Field(alias="all")] = False
 
+    def named(self, token: Token) -> LetterFilter:
+        """The filter. Raises: Rejected (`QUERY_INVALID`) where it is everything by oversight."""
+        fields = self.model_dump(include=set(Wanted.model_fields), exclude_none=True)
+        if not fields and not self.everything:
+            raise Rejected(Code.QUERY_INVALID, _WHICH)
+        return self.filter(token)
 
-class Redriven(Wanted):
+
+class Redriven(Meant):
     """Which to send round again, and how."""
 
     dry_run: Annotated[bool, Field(alias="dryRun")] = False
@@ -97,10 +108,15 @@ async def get_dead_letter(*, event_id: str, app: Served, token: Admin) -> Respon
 
 
 @router.post("/redrive")
-async def redrive_dead_letters(*, wanted: Redriven, app: Served, token: Admin) -> dict[str, int]:
-    """Send them round again; `dryRun` only counts, `renewTtl` makes now the time of receipt."""
+async def redrive_dead_letters(
+    *, wanted: Annotated[Redriven, Body(default_factory=Redriven)], app: Served, token: Admin
+) -> dict[str, int]:
+    """Send them round again. Needs a field to go by, or `all`, but for `dryRun`, which only counts.
+
+    `renewTtl` makes now the time of receipt.
+    """
     done = await redrive(
-        wanted.filter(token),
+        wanted.filter(token) if wanted.dry_run else wanted.named(token),
         letters=app.letters,
         configuration=app.configuration,
         now=time.time_ns() // 1_000_000,
@@ -112,13 +128,10 @@ async def redrive_dead_letters(*, wanted: Redriven, app: Served, token: Admin) -
 
 @router.delete("")
 async def discard_dead_letters(
-    *, wanted: Annotated[Discarded, Query()], app: Served, token: Admin
+    *, wanted: Annotated[Meant, Query()], app: Served, token: Admin
 ) -> dict[str, int]:
     """Drop them for good. Needs a field to go by, or all=true."""
-    named = wanted.model_dump(exclude={"everything"}, exclude_none=True)
-    if not named and not wanted.everything:
-        raise Rejected(Code.QUERY_INVALID, "Say which with a filter, or all=true.")
-    return {"discarded": await discard(wanted.filter(token), letters=app.letters)}
+    return {"discarded": await discard(wanted.named(token), letters=app.letters)}
 
 
 def _may_see(token: Token, letter: DeadLetter) -> bool:

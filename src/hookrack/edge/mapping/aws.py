@@ -1,0 +1,101 @@
+"""A flow's template, written out for API Gateway: it sends the envelope to SQS and nothing else.
+
+What a template prints is never trusted to stay where it was printed. The user's template is
+captured and rendered into a text, which goes into the envelope as base64; the variables it set go
+in escaped as JSON strings; the envelope is captured the same way and leaves form-encoded. So a
+quote in the data can't break out of the JSON, and an ampersand can't add a parameter for SQS.
+"""
+
+from dataclasses import fields, is_dataclass
+from typing import Final
+
+from hookrack.edge.mapping import Template, TemplateInvalid, compile_template
+from hookrack.edge.mapping.syntax import Leave, Text
+
+_PREFIX: Final = "hookrack"  # of the variables that are ours
+
+# `${hookrackNone}` is nothing: behind it a newline is text, as at the start of a template, where
+# behind the `)` of #define it would be eaten.
+_CAPTURE: Final = "#define($hookrackData)${hookrackNone}%s#end"
+
+# A quote that escapeJavaScript escapes for the sake of scripts is no escape in JSON.
+_ESCAPED: Final = """$util.escapeJavaScript(%s).replaceAll("\\\\'","'")"""
+
+_RENDER: Final = (
+    '#set($hookrackOut="$hookrackData")'
+    '#set($hookrackKeys="$!webhookKeys")'
+    '#set($hookrackTtl="$!ttl")'
+    '#set($hookrackDedupe="$!dedupeId")'
+)
+
+_KEYS: Final = (
+    '#if($hookrackKeys!=""),"keys":['
+    '#foreach($hookrackEach in $webhookKeys)#set($hookrackKey="$!hookrackEach")'
+    f'"{_ESCAPED % "$hookrackKey"}"#if($foreach.hasNext),#{{end}}#{{end}}'
+    '#if($webhookKeys.size()>1000),""#{end}]#{end}'  # #foreach ends there: refuse, don't shorten
+)
+
+_TTL: Final = (
+    '#if($hookrackTtl!=""),"ttl":'
+    '#if($hookrackTtl.matches("[1-9][0-9]{0,17}"))$hookrackTtl#{else}'
+    f'"{_ESCAPED % "$hookrackTtl"}"#{{end}}#{{end}}'
+)
+
+_DEDUPE: Final = f'#if($hookrackDedupe!=""),"dedupeId":"{_ESCAPED % "$hookrackDedupe"}"#{{end}}'
+
+_ENVELOPE: Final = (
+    '#define($hookrackEnvelope){"v":1,"id":"$context.extendedRequestId",'
+    '"account":"%s","flow":"%s","receivedAt":$context.requestTimeEpoch,'
+    '"contentType":"application/json","dataBase64":"$util.base64Encode($hookrackOut)"'
+    f"{_KEYS}{_TTL}{_DEDUPE}}}#end"
+)
+
+_SEND: Final = (
+    '#set($hookrackBody="$hookrackEnvelope")'
+    "Action=SendMessage&MessageGroupId=%s&MessageBody=$util.urlEncode($hookrackBody)"
+)
+
+
+class NotDirect(ValueError):  # noqa: N818 - named for what is the case
+    """A template that API Gateway can't run as part of a larger one, with the reason."""
+
+
+def sqs_template(template: Template, *, account: str, flow: str) -> str:
+    """The template that API Gateway gets for one flow and media type.
+
+    It renders to the body of an SQS `SendMessage` call in the query protocol, whose message is the
+    envelope of contract version 1. Account and flow are ids, so they need no escape.
+    Raises: NotDirect.
+    """
+    source = template.source
+    if _has_stop(template.tree):
+        raise NotDirect("#stop would end the whole template, and nothing would be sent")
+    if f"${_PREFIX}" in source.replace("!", "").replace("{", ""):
+        raise NotDirect(f"its variables may not begin with {_PREFIX}")
+    if _ends_in_comment(source):
+        source += "\n"  # which the comment takes with it
+    written = _CAPTURE % source + _RENDER + _ENVELOPE % (account, flow) + _SEND % account
+    try:
+        compile_template(written, name=f"{account}/{flow} for API Gateway")
+    except TemplateInvalid as exc:
+        raise NotDirect(f"it can't stand inside another template: {exc}") from exc
+    return written
+
+
+def _has_stop(node: object) -> bool:
+    """Whether there is a `#stop` anywhere in a tree."""
+    if isinstance(node, Leave):
+        return node.is_all
+    if isinstance(node, tuple | list):
+        return any(_has_stop(each) for each in node)
+    if is_dataclass(node):
+        return any(_has_stop(getattr(node, each.name)) for each in fields(node))
+    return False
+
+
+def _ends_in_comment(source: str) -> bool:
+    """Whether what is put behind a template would belong to a comment of its last line."""
+    mark = " mark"
+    nodes = compile_template(source + mark).tree.nodes
+    last = nodes[-1] if nodes else None
+    return not (isinstance(last, Text) and last.text.endswith(mark))

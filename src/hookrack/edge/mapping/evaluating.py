@@ -1,0 +1,344 @@
+"""Expressions compiled to closures that give a value."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from hookrack.edge.mapping import arithmetic, syntax
+from hookrack.edge.mapping.containers import key_of
+from hookrack.edge.mapping.faults import JavaException, Place
+from hookrack.edge.mapping.jsonwrite import JavaList
+from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
+from hookrack.edge.mapping.stepping import (
+    Step,
+    Value,
+    call_step,
+    index_step,
+    loop_member,
+    property_step,
+    short_call_step,
+)
+from hookrack.edge.mapping.syntax import Expression
+from hookrack.edge.mapping.values import equal, is_integer, show
+
+Test = Callable[[Run], bool]
+RANGE: Final = 1_000_000  # the numbers of one range
+
+
+class Values:
+    """Compiles expressions; `block` compiles what is within a string."""
+
+    def __init__(self, block: Callable[[syntax.Block], Emit], *, is_traced: bool) -> None:
+        self._block = block
+        self._is_traced = is_traced
+        self.roots: set[str] = set()
+
+    def value(self, node: Expression) -> Value:
+        """The value of an expression; None is Java's null."""
+        if isinstance(node, syntax.Constant):
+            return _constant(node.value)
+        if isinstance(node, syntax.Reference):
+            return self.reference(node)
+        if isinstance(node, syntax.Interpolation):
+            return self._interpolation(node)
+        if isinstance(node, syntax.ListLiteral):
+            return _list([self.value(each) for each in node.items])
+        if isinstance(node, syntax.MapLiteral):
+            pairs = [(self.value(key), self.value(value)) for key, value in node.pairs]
+            return _map(pairs, node.place)
+        if isinstance(node, syntax.RangeLiteral):
+            return _range(self.value(node.first), self.value(node.last), place=node.place)
+        if isinstance(node, syntax.Group):
+            return self.value(node.inner)
+        if isinstance(node, syntax.Not) or node.rest[0][0] in _TESTS:
+            return self.test(node)
+        return self._arithmetic(node)
+
+    def test(self, node: Expression) -> Test:
+        """Whether an expression holds: only true, and references that aren't false, do."""
+        if isinstance(node, syntax.Constant):
+            return _constant(node.value is True)
+        if isinstance(node, syntax.Reference):
+            slow = _truth(self.reference(node))
+            return _loop_truth(node.root, loop_member(node), slow) if self.is_plain(node) else slow
+        if isinstance(node, syntax.Group):
+            return self.test(node.inner)
+        if isinstance(node, syntax.Not):
+            return _negation(self.test(node.operand))
+        if not isinstance(node, syntax.Chain) or node.rest[0][0] not in _TESTS:
+            return _false(self.value(node))
+        sign = node.rest[0][0]
+        if sign in {"&&", "||"}:
+            tests = [self.test(each) for each in (node.first, *(each for _, each in node.rest))]
+            return _all(tests) if sign == "&&" else _any(tests)
+        return self._comparison(node)
+
+    def _comparison(self, node: syntax.Chain) -> Test:
+        first = self.value(node.first)
+        rest = [(_COMPARED[sign], self.value(each)) for sign, each in node.rest]
+        place = node.place
+        if len(rest) == 1:
+            return _compared(first, rest[0], place=place)
+
+        def test(run: Run) -> bool:
+            value = first(run)
+            try:
+                for compare, other in rest:
+                    value = compare(value, other(run))
+            except JavaException as exc:
+                raise run.fault(exc, place) from exc
+            return bool(value)
+
+        return test
+
+    def _arithmetic(self, node: syntax.Chain) -> Value:
+        first = self.value(node.first)
+        rest = [(_COMBINED[sign], self.value(each), _literal(each)) for sign, each in node.rest]
+        place, literal = node.place, _literal(node.first)
+
+        def value(run: Run) -> Any:
+            left, written = first(run), literal
+            try:
+                for combine, other, shown in rest:
+                    right = other(run)
+                    if combine is arithmetic.add:
+                        if left is None and type(right) is str:
+                            left = written
+                        elif right is None and type(left) is str:
+                            right = shown
+                    left = combine(left, right)
+                    written = shown
+            except JavaException as exc:
+                raise run.fault(exc, place) from exc
+            return run.made(left, place) if type(left) is str else left
+
+        return value
+
+    def _interpolation(self, node: syntax.Interpolation) -> Value:
+        body, place = self._block(node.body), node.place
+        end = -1 if node.is_trimmed else None
+
+        def value(run: Run) -> str:
+            out: list[str] = []
+            saved, run.room = run.room, run.limits.output + 1
+            try:
+                body(run, out)
+            finally:
+                run.room = saved
+            return run.made("".join(out)[:end], place)
+
+        return value
+
+    def reference(self, node: syntax.Reference) -> Value:
+        """The value of a reference: never null but for a runt."""
+        if node.is_runt:
+            return _constant(None)
+        self.roots.add(node.root)
+        steps: list[Step] = []
+        for each in node.steps:
+            steps.append(self.step(each))  # noqa: PERF401 - a comprehension is a frame more
+        value = _walked(node.root, steps)
+        return _traced(value, node) if self._is_traced else value
+
+    def is_plain(self, node: syntax.Reference) -> bool:
+        """Whether a reference is a root and one name, and nobody wants to see what it yields."""
+        if self._is_traced or len(node.steps) != 1:
+            return False
+        step = node.steps[0]
+        return isinstance(step, syntax.Property) and step.name not in {"class", "Class"}
+
+    def escaped(self, node: syntax.Reference) -> Value | None:
+        """What `$util.escapeJavaScript` is given, if the reference is just that and pure.
+
+        The argument may be evaluated twice, so it is a reference that calls nothing.
+        """
+        if self._is_traced or node.root != "util" or len(node.steps) != 1:
+            return None
+        step = node.steps[0]
+        if not isinstance(step, syntax.Call) or step.name != "escapeJavaScript":
+            return None
+        if len(step.arguments) != 1 or not isinstance(step.arguments[0], syntax.Reference):
+            return None
+        argument = step.arguments[0]
+        calls = [each for each in argument.steps if not isinstance(each, syntax.Property)]
+        return None if calls or argument.is_runt else self.reference(argument)
+
+    def step(self, node: syntax.Step) -> Step:
+        """One step of a reference."""
+        if isinstance(node, syntax.Property):
+            return property_step(node.name)
+        if isinstance(node, syntax.Index):
+            return index_step(self.value(node.argument), node.place)
+        arguments: list[Value] = []
+        for each in node.arguments:
+            arguments.append(self.value(each))  # noqa: PERF401 - as above
+        if len(arguments) == 1:
+            return short_call_step(node.name, arguments[0], place=node.place)
+        return call_step(node.name, arguments, place=node.place)
+
+
+def _walked(root: str, steps: list[Step]) -> Value:
+    """The value at the end of the steps, or the empty string."""
+    only = steps[0] if len(steps) == 1 else None
+
+    def bare(run: Run) -> Any:
+        value = run.scope[root]
+        return "" if value is None else value
+
+    def long(run: Run) -> Any:
+        value = run.scope[root]
+        for step in steps:
+            if value is None:
+                return ""
+            value = step(run, value)
+        return "" if value is None else value
+
+    if only is None:
+        return long if steps else bare
+
+    def short(run: Run) -> Any:
+        value = run.scope[root]
+        if value is None:
+            return ""
+        value = only(run, value)
+        return "" if value is None else value
+
+    return short
+
+
+def _constant(value: Any) -> Callable[[Run], Any]:
+    return lambda _: value
+
+
+def _list(items: list[Value]) -> Value:
+    return lambda run: JavaList([each(run) for each in items])
+
+
+def _map(pairs: list[tuple[Value, Value]], place: Place) -> Value:
+    def value(run: Run) -> Any:
+        try:
+            return {key_of(key(run)): each(run) for key, each in pairs}
+        except JavaException as exc:
+            raise run.fault(exc, place) from exc
+
+    return value
+
+
+def _range(first: Value, last: Value, *, place: Place) -> Value:
+    def value(run: Run) -> Any:
+        start, end = first(run), last(run)
+        try:
+            if not (_is_range_end(start) and _is_range_end(end)):
+                return None
+            start, end = int(start), int(end)
+            if abs(end - start) > RANGE:
+                raise JavaException(f"a range of more than {RANGE} numbers")
+        except JavaException as exc:
+            raise run.fault(exc, place) from exc
+        return JavaList(range(start, end + 1) if start <= end else range(start, end - 1, -1))
+
+    return value
+
+
+def _is_range_end(value: Any) -> bool:
+    return is_integer(value) or isinstance(value, Decimal)
+
+
+def _truth(value: Value) -> Test:
+    def test(run: Run) -> bool:
+        found = value(run)
+        if type(found) is Definition:
+            return found.text() is not None
+        return found is not False and found is not None
+
+    return test
+
+
+def _loop_truth(root: str, of_loop: Callable[[Loop], Any] | None, slow: Test) -> Test:
+    """`#if($foreach.hasNext)`, which almost every loop has."""
+    if of_loop is None:
+        return slow
+
+    def test(run: Run) -> bool:
+        value = run.scope[root]
+        return of_loop(value) is not False if type(value) is Loop else slow(run)
+
+    return test
+
+
+def _negation(test: Test) -> Test:
+    return lambda run: not test(run)
+
+
+def _false(value: Value) -> Test:
+    del value  # what isn't asked for its value isn't computed
+    return lambda _: False
+
+
+def _all(tests: list[Test]) -> Test:
+    def test(run: Run) -> bool:
+        for each in tests:  # noqa: SIM110 - a generator here is slower than the loop
+            if not each(run):
+                return False
+        return True
+
+    return test
+
+
+def _any(tests: list[Test]) -> Test:
+    def test(run: Run) -> bool:
+        for each in tests:  # noqa: SIM110 - as above
+            if each(run):
+                return True
+        return False
+
+    return test
+
+
+Compare = Callable[[Any, Any], bool]
+
+
+def _compared(first: Value, rest: tuple[Compare, Value], *, place: Place) -> Test:
+    compare, other = rest
+
+    def test(run: Run) -> bool:
+        try:
+            return compare(first(run), other(run))
+        except JavaException as exc:
+            raise run.fault(exc, place) from exc
+
+    return test
+
+
+_COMPARED: Final[dict[str, Compare]] = {
+    "==": equal,
+    "!=": lambda left, right: not equal(left, right),
+    "<": lambda left, right: arithmetic.compare(left, right) == -1,
+    ">": lambda left, right: arithmetic.compare(left, right) == 1,
+    "<=": lambda left, right: arithmetic.compare(left, right) in {-1, 0},
+    ">=": lambda left, right: arithmetic.compare(left, right) in {0, 1},
+}
+_TESTS: Final = {*_COMPARED, "&&", "||"}
+_COMBINED: Final = {
+    "+": arithmetic.add,
+    "-": arithmetic.subtract,
+    "*": arithmetic.multiply,
+    "/": arithmetic.divide,
+    "%": arithmetic.modulo,
+}
+
+
+def _literal(node: Expression) -> str:
+    """How an operand is written, which is what joins a String in place of null."""
+    return node.literal if isinstance(node, syntax.Chain | syntax.Group) else ""
+
+
+def _traced(value: Value, node: syntax.Reference) -> Value:
+    def traced(run: Run) -> Any:
+        found = value(run)
+        if run.trace is not None:
+            run.trace.append(Traced(node.literal, node.place, show(found)))
+        return found
+
+    return traced

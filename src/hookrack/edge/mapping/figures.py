@@ -1,0 +1,147 @@
+"""The methods of numbers and booleans, as Java has them."""
+
+import math
+from decimal import Decimal
+from typing import Any, Final
+
+from hookrack.edge.mapping.arithmetic import compare
+from hookrack.edge.mapping.faults import JavaException
+from hookrack.edge.mapping.signatures import Table, comparable, table
+from hookrack.edge.mapping.texts import OBJECT
+from hookrack.edge.mapping.values import INT, LONG, class_name, same, show
+
+
+def _wrapped(value: int, half: int) -> int:
+    return (value + half) % (2 * half) - half
+
+
+def _whole(value: Any, half: int) -> int:
+    """A number as an int or long: doubles are cut and stop at the ends, whole numbers wrap."""
+    if isinstance(value, float):
+        if math.isnan(value):
+            return 0
+        return int(max(-half, min(half - 1, value)))
+    return _wrapped(int(value), half)
+
+
+def _int_value(value: Any) -> int:
+    return _whole(value, INT)
+
+
+def _long_value(value: Any) -> int:
+    return _whole(value, LONG)
+
+
+def _double_value(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _parsed(text: str | None, half: int) -> int:
+    digits = (text or "")[1:] if (text or "")[:1] in {"-", "+"} else text or ""
+    if not digits.isdecimal() or len(digits) > 25 or not -half <= int(text or "") < half:
+        raise JavaException(f"NumberFormatException: For input string: {(text or 'null')[:40]!r}")
+    return int(text or "")
+
+
+def _parse_int(_: Any, text: str) -> int:
+    return _parsed(text, INT)
+
+
+def _parse_long(_: Any, text: str) -> int:
+    return _parsed(text, LONG)
+
+
+def _parse_double(_: Any, text: str) -> float:
+    try:
+        if not text or "_" in text or "n" in text.lower():
+            raise ValueError
+        return float(text.strip().rstrip("dDfF"))
+    except ValueError as exc:
+        raise JavaException(f"NumberFormatException: For input string: {text!r:.40}") from exc
+
+
+def _compare_to(value: Any, other: Any) -> int:
+    return compare(value, other) or 0
+
+
+NUMBER: Final[Table] = table(
+    {
+        "intValue()": _int_value,
+        "longValue()": _long_value,
+        "shortValue()": lambda value: _wrapped(_int_value(value), 2**15),
+        "byteValue()": lambda value: _wrapped(_int_value(value), 2**7),
+        "doubleValue()": _double_value,
+        "floatValue()": _double_value,
+        "toString()": show,
+        "equals(O)": same,
+    },
+    OBJECT,
+)
+INTEGER: Final[Table] = table(
+    {
+        "compareTo(O)": comparable("I", _compare_to),
+        "parseInt(S)": _parse_int,
+        "valueOf(S)": _parse_int,
+        "valueOf(I)": lambda _, value: value,
+        "max(II)": lambda _, one, other: max(one, other),
+        "min(II)": lambda _, one, other: min(one, other),
+        "sum(II)": lambda _, one, other: _wrapped(one + other, INT),
+        "toString(I)": lambda _, value: show(value),
+        "hashCode()": lambda value: value,
+    },
+    NUMBER,
+)
+BIG: Final[Table] = table(
+    {
+        "compareTo(O)": comparable("W", _compare_to),
+        "parseLong(S)": _parse_long,
+        "valueOf(S)": _parse_long,
+        "valueOf(L)": lambda _, value: value,
+    },
+    NUMBER,
+)
+DOUBLE: Final[Table] = table(
+    {
+        "compareTo(O)": comparable("F", _compare_to),
+        "isNaN()": math.isnan,
+        "isInfinite()": math.isinf,
+        "parseDouble(S)": _parse_double,
+        "valueOf(S)": _parse_double,
+    },
+    NUMBER,
+)
+EXACT: Final[Table] = table(
+    {
+        "compareTo(O)": comparable("X", _compare_to),
+        "toPlainString()": lambda value: format(value, "f"),
+    },
+    NUMBER,
+)
+BOOLEAN: Final[Table] = table(
+    {
+        "booleanValue()": bool,
+        "toString()": show,
+        "equals(O)": lambda value, other: value is other,
+        "parseBoolean(S)": lambda _, text: (text or "").lower() == "true",
+        "valueOf(S)": lambda _, text: (text or "").lower() == "true",
+        "compareTo(O)": comparable("B", lambda value, other: value - other),
+    },
+    OBJECT,
+)
+
+
+def of_number(value: float | Decimal) -> Table:
+    """The methods of a number, by its class."""
+    return _TABLES[class_name(value)]
+
+
+_TABLES: Final = {
+    "java.lang.Integer": INTEGER,
+    "java.lang.Long": BIG,
+    "java.math.BigInteger": BIG,
+    "java.lang.Double": DOUBLE,
+    "java.math.BigDecimal": EXACT,
+}

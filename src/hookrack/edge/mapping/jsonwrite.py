@@ -1,0 +1,169 @@
+"""JSON as json-smart writes it, compact and with its own escapes; and the types of all values."""
+
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from math import isinf
+from typing import Final, TypeAlias
+
+import orjson
+import re2
+
+from hookrack.edge.mapping.java import print_double, print_number
+
+Value: TypeAlias = "bool | int | float | Decimal | str | list[Value] | dict[str, Value] | None"
+
+_LATIN: Final = re2.Options()
+_LATIN.encoding = re2.Options.Encoding.LATIN1
+# Doubles that Java prints otherwise.
+_PRINTED_APART: Final = re.compile(
+    r"-?[0-9]+(?:\.[0-9]+)?e[+-]?[0-9]+|-?[0-9]{8,}\.[0-9]+|-?0\.000[0-9]+"
+)
+# The same, and what `_ESCAPED` is for, asked of UTF-8 by an engine of a nanosecond a letter.
+_HAS_PRINTED_APART: Final = re2.compile(rb"[0-9]e|[0-9]{8}\.|0\.000")
+_HAS_ESCAPED_APART: Final = re2.compile(rb"\\u00|\x7f|\xc2[\x80-\x9f]|\xe2[\x80-\x83]", _LATIN)
+_BACKSLASHES: Final = re.compile(r'\\[\\"]')
+_ESCAPED: Final = re.compile(r"\\u00[0-9a-f]{2}|\\.|[\x7f-\x9f\u2000-\u20ff]")
+_MUST_ESCAPE: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2000-\u20ff]')
+_SHORT: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+WRITTEN_NESTING: Final = 1_000
+
+
+class JavaList(list["Value"]):
+    """A list that a template made: it prints as Java prints lists, not as JSON."""
+
+    __slots__ = ()
+
+
+class NotANumber(float):
+    """The bare word NaN: a number of its own type, since it prints as itself even in JSON."""
+
+    __slots__ = ()
+
+
+class TooMuchText(ValueError):  # noqa: N818 - as above
+    """A value that would print as more text than allowed, or that holds itself."""
+
+
+def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> str:
+    """`value` as compact JSON text: what `$input.json` gives.
+
+    `slashes` escapes each / as well, as an array does that is printed by itself (`$array`). Pass
+    `limit` (characters) where the template changed lists or maps, since they can then hold each
+    other many times over.
+
+    Raises: TooMuchText.
+    """
+    if limit is not None:
+        text = _write(value, limit=limit)
+    else:
+        try:
+            text = _as_java(orjson.dumps(value))
+        except (orjson.JSONEncodeError, RecursionError):
+            text = _write(value, limit=None)
+    return text.replace("/", "\\/") if slashes else text
+
+
+def _as_java(written: bytes) -> str:
+    """Text of orjson's with json-smart's escapes and Java's doubles."""
+    text = written.decode()
+    if _HAS_ESCAPED_APART.search(written):
+        text = _ESCAPED.sub(_escaped_anew, text)
+    if not _HAS_PRINTED_APART.search(written):
+        return text
+    # Every other part between quotes is no string, once quotes within strings are out of the way.
+    plain = _BACKSLASHES.sub("..", text) if "\\" in text else text
+    outside = plain.split('"')[::2]
+    if not _HAS_PRINTED_APART.search('"'.join(outside).encode()):
+        return text
+    at, parts = 0, list[str]()
+    inside = plain.split('"')[1::2]
+    for number, part in enumerate(outside):
+        parts.append(_PRINTED_APART.sub(_printed_anew, part))
+        at += len(part)
+        if number < len(inside):
+            parts.append(text[at : at + len(inside[number]) + 2])
+            at += len(inside[number]) + 2
+    return "".join(parts)
+
+
+def _printed_anew(found: re.Match[str]) -> str:
+    return print_double(float(found[0]))
+
+
+def _escaped_anew(found: re.Match[str]) -> str:
+    part = found[0]
+    if len(part) == 1:
+        return f"\\u{ord(part):04X}"
+    return "\\u" + part[2:].upper() if part[1] == "u" else part
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
+
+
+def quote(text: str) -> str:
+    """A string of JSON, in its quotes."""
+    return f'"{_MUST_ESCAPE.sub(_escape, text)}"'
+
+
+def _write(value: Value, *, limit: int | None) -> str:
+    """Any value as JSON text, piece by piece; on the stack, what is open and what it ends with."""
+    written: list[str] = []
+    room = sys.maxsize if limit is None else limit
+    open_: list[tuple[Iterator[tuple[str, Value]], str]] = []
+    lead, item = "", value
+    while True:
+        if isinstance(item, (dict, list)):
+            if len(open_) == WRITTEN_NESTING:
+                raise TooMuchText(f"nested more than {WRITTEN_NESTING} deep, or within itself")
+            is_object = isinstance(item, dict)
+            open_.append((_members(item), "}" if is_object else "]"))
+            written.append(lead + ("{" if is_object else "["))
+        else:
+            written.append(lead + _scalar(item))
+        room -= len(written[-1])
+        if room < 0:
+            raise TooMuchText(f"longer than {limit} characters")
+        while open_:
+            following = next(open_[-1][0], None)
+            if following is not None:
+                lead, item = following
+                break
+            written.append(open_.pop()[1])
+        else:
+            return "".join(written)
+
+
+def _members(holder: "list[Value] | dict[str, Value]") -> Iterator[tuple[str, Value]]:
+    """What stands in `holder`, each with the text before it."""
+    comma = ""
+    if isinstance(holder, dict):
+        for name, value in holder.items():
+            yield f"{comma}{quote(str(name))}:", value
+            comma = ","
+    else:
+        for value in holder:
+            yield comma, value
+            comma = ","
+
+
+def _scalar(value: Value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and isinf(value):
+        return "null"
+    if isinstance(value, (int, float, Decimal)):
+        return print_number(value)
+    return quote(str(value))

@@ -1,0 +1,117 @@
+"""Mapping templates: compiled once, rendered for every request."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
+from hookrack.edge.mapping.parser import parse
+from hookrack.edge.mapping.rendering import compile_block
+from hookrack.edge.mapping.running import (
+    DEFAULT_LIMITS,
+    Definition,
+    Emit,
+    Leaving,
+    Limits,
+    MappingRequest,
+    Run,
+    Trace,
+)
+from hookrack.edge.mapping.syntax import Block
+
+TEMPLATE_BYTES: Final = 300 * 1024
+
+
+class Rendering(NamedTuple):
+    """What a template gave: its text, and what it set. Nobody has checked any of it."""
+
+    text: str
+    webhook_keys: Any = None
+    ttl: Any = None
+    dedupe_id: Any = None
+    request_override: Mapping[str, Any] = {}
+    response_override: Mapping[str, Any] = {}
+
+
+class Template:
+    """A compiled template. It keeps nothing between renderings; any thread may use it."""
+
+    def __init__(self, source: str, tree: Block, *, name: str) -> None:
+        self.source = source
+        self.tree = tree
+        self.name = name
+        self._emit = compile_block(tree)
+
+    @cached_property
+    def _traced(self) -> Emit:
+        return compile_block(self.tree, is_traced=True)
+
+    def render(
+        self,
+        request: MappingRequest,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        trace: Trace | None = None,
+    ) -> Rendering:
+        """The template for one request. A trace is given what each reference yields.
+
+        Raises: MappingFault, with the place.
+        """
+        run = Run(request, limits, trace=trace)
+        out: list[str] = []
+        emit = self._emit if trace is None else self._traced
+        try:
+            emit(run, out)
+        except Leaving:
+            pass
+        except RecursionError as exc:
+            raise MappingFault("values or definitions nested too deep") from exc
+        text = "".join(out)
+        if not text.isascii() and len(text.encode("utf-8", "replace")) > limits.output:
+            raise MappingFault(f"more than {limits.output} bytes of output")
+        return _rendering(run, text)
+
+
+def _rendering(run: Run, text: str) -> Rendering:
+    scope = run.scope
+    context = scope.context or {}
+    try:
+        return Rendering(
+            text,
+            webhook_keys=_plain(scope.get("webhookKeys")),
+            ttl=_plain(scope.get("ttl")),
+            dedupe_id=_plain(scope.get("dedupeId")),
+            request_override=_map(context.get("requestOverride")),
+            response_override=_map(context.get("responseOverride")),
+        )
+    except JavaException as exc:
+        raise MappingFault(str(exc)) from exc
+
+
+def _plain(value: Any) -> Any:
+    """A value without what only templates know."""
+    if isinstance(value, Definition):
+        return value.text()
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def compile_template(source: str, *, name: str = "template") -> Template:
+    """A template, ready to render. Raises: TemplateInvalid, with place, caret and hint."""
+    if len(source.encode("utf-8", "replace")) > TEMPLATE_BYTES:
+        raise TemplateInvalid(
+            f"the template has more than {TEMPLATE_BYTES // 1024} KB", Place(), name=name
+        )
+    try:
+        return Template(source, parse(source), name=name)
+    except TemplateInvalid as exc:
+        named = TemplateInvalid(exc.detail, exc.place, hint=exc.hint, name=name)
+        named.shown_in(source)
+        raise named from exc
+    except RecursionError as exc:
+        raise TemplateInvalid("nested too deep", Place(), name=name) from exc

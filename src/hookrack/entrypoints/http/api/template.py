@@ -1,0 +1,36 @@
+"""Trying a mapping template out by HTTP; nothing is kept."""
+
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body
+
+from hookrack.edge.mapping import Limits
+from hookrack.edge.mapping.cases import CaseInvalid, read_request
+from hookrack.edge.mapping.trial import try_template
+from hookrack.entrypoints.http.api.caller import Admin
+from hookrack.errors import Code, Rejected
+
+_LIMITS: Final = Limits(clock=time.thread_time_ns)
+router = APIRouter(prefix="/v1/template", tags=["templates"])
+_Trial = Annotated[
+    dict[str, Any],
+    Body(
+        description="template (the text), request {body, headers, query, path, contentType}, "
+        "context, stageVariables"
+    ),
+]
+
+
+@router.post("/render")
+async def render_template(*, trial: _Trial, token: Admin) -> dict[str, Any]:
+    """What a template makes of a request: output or error, and a trace of its references."""
+    del token
+    source = trial.get("template")
+    if not isinstance(source, str):
+        raise Rejected(Code.QUERY_INVALID, "The field template has to be the template's text.")
+    try:
+        request = read_request(trial)
+    except CaseInvalid as exc:
+        raise Rejected(Code.QUERY_INVALID, f"The trial can't be run: {exc}.") from exc
+    return try_template(source, request, limits=_LIMITS).document()

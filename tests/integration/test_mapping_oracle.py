@@ -1,0 +1,43 @@
+"""The mapping engine against Velocity 1.7 itself: a short round of what `make conformance` runs."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from conformance import oracle as second
+from conformance.engine import answer, difference
+from conformance.fuzz import KINDS, Tally, differences
+from conformance.oracle import Oracle, running
+
+CASES = {"templates": 1_500, "paths": 1_500, "bodies": 1_500}
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[Oracle]:
+    """The oracle; in CI it has to be there."""
+    absent = second.missing()
+    if absent:
+        if os.environ.get("CI"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+    with running() as started:
+        yield started
+
+
+def test_the_oracle_is_velocity(oracle: Oracle) -> None:
+    """It renders, and it notices a template that is none: so agreeing with it says something."""
+    case = {"template": "$input.json('$.a')", "request": {"body": "{a:[1,'x/y',]}"}}
+    assert oracle.ask(case)["output"] == '[1,"x/y"]'
+    assert "ParseException" in oracle.ask({"template": "#if("})["error"]
+    wrong = difference(answer(case), {"output": "[1]"})
+    assert wrong is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_cases_render_alike(kind: str, oracle: Oracle) -> None:
+    """Templates, paths and bodies, well and ill-formed, come out of both the same."""
+    tally = Tally()
+    found = list(differences(kind, oracle, seeds=range(CASES[kind]), tally=tally))
+    assert not found, "\n".join(each.told() for each in found)
+    assert tally.cases == CASES[kind]
+    assert tally.failing < tally.cases * 0.7, "too many cases that only fail say little"
