@@ -116,6 +116,8 @@ async def test_the_api_answers_one_event(function: Make, kind: str) -> None:
     assert (status, headers["content-type"], body) == (200, "application/json", b'{"a":  1}')
     status, _, body = await ask(api, make("GET", "/v1/keys/none", **AUTH))
     assert (status, json.loads(body)["code"]) == (404, "NO_EVENT")
+    status, _, body = await ask(api, make("GET", "/v1/keys/none", query="wait=1", **AUTH))
+    assert (status, json.loads(body)["code"]) == (404, "NO_EVENT")
     status, _, body = await ask(api, make("GET", "/v1/keys/a~b"))
     assert (status, json.loads(body)["code"]) == (401, "TOKEN_INVALID")
     status, _, body = await ask(api, make("GET", "/v1/keys/a~b/stream", **AUTH))

@@ -122,7 +122,8 @@ class Worker:
             settled = _Sorted(batch, outcomes)
             await self._settled()
             self._settling = asyncio.create_task(self._settle_beside(settled))
-            if any(each.crashes for each in batch):  # one handed over alone holds up the others
+            # One handed over alone holds up the others; a retry says how long to wait for it.
+            if settled.failed or any(each.crashes for each in batch):
                 await self._settled()
             batch = settled.waiting
             if batch:

@@ -4,6 +4,7 @@ Events come from a REST API, an HTTP API (payload 1.0 or 2.0) or a function URL.
 bytes that were sent, the address the public one, and the client whoever Lambda says it is.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -96,7 +97,9 @@ async def _ask(served: _Served, asked: Asked) -> "_Answer":
     answer = _Answer(500, [], bytearray())
 
     async def receive() -> Message:
-        return incoming.pop() if incoming else {"type": "http.disconnect"}
+        if not incoming:
+            await asyncio.Event().wait()  # the client stays as long as we do
+        return incoming.pop()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
