@@ -53,6 +53,8 @@ class Code(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     QUERY_INVALID = "QUERY_INVALID"
+    ENTRY_TOO_LARGE = "ENTRY_TOO_LARGE"
+    NOT_ON_LAMBDA = "NOT_ON_LAMBDA"
     GROUP_INVALID = "GROUP_INVALID"
     GROUPS_FULL = "GROUPS_FULL"
     READER_TOO_SLOW = "READER_TOO_SLOW"
@@ -65,6 +67,7 @@ class Code(StrEnum):
     ENVELOPE_VERSION = "ENVELOPE_VERSION"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     WORKER_CRASHED = "WORKER_CRASHED"
+    MAX_RECEIVES = "MAX_RECEIVES"
     # a bug
     INTERNAL = "INTERNAL"
 
@@ -150,6 +153,12 @@ CATALOGUE: dict[Code, Problem] = {
     Code.NOT_FOUND: Problem(404, "No such address", "See the HTTP reference for the addresses."),
     Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),
     Code.QUERY_INVALID: Problem(400, "Query is not usable", "See the HTTP reference."),
+    Code.ENTRY_TOO_LARGE: Problem(
+        413, "Entry is too large for Lambda", "Ask a hookrack server for it, or purge it."
+    ),
+    Code.NOT_ON_LAMBDA: Problem(
+        501, "Not possible on Lambda", "Ask again with wait, or ask a hookrack server."
+    ),
     Code.GROUP_INVALID: Problem(
         400, "Not the name of a group", "Use 1 to 64 of A-Z a-z 0-9 . _ ~ - in it."
     ),
@@ -171,6 +180,11 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.WORKER_CRASHED: Problem(
         500, "Worker died on it again and again", "Keep the envelope and report it as a bug."
+    ),
+    Code.MAX_RECEIVES: Problem(
+        500,
+        "SQS gave up handing it over",
+        "Look for workers that died, timed out or could not reach the store, then redrive it.",
     ),
     Code.INTERNAL: Problem(500, "Unexpected error", "See the log for the trace; report it."),
 }

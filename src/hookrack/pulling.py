@@ -63,7 +63,13 @@ def check_group(group: str) -> None:
 
 
 async def lease(
-    account: str, key: str, *, leases: Leases, wish: Wish, watch: Watch | None = None
+    account: str,
+    key: str,
+    *,
+    leases: Leases,
+    wish: Wish,
+    watch: Watch | None = None,
+    max_bytes: int = READ_BYTES,
 ) -> Batch:
     """Entries for one reader of a group; with a `watch` it waits for the first one.
 
@@ -72,7 +78,7 @@ async def lease(
     check_key(key)
     check_group(wish.group)
     while True:
-        batch = await leases.lease(account, key, wish=wish, max_bytes=READ_BYTES)
+        batch = await leases.lease(account, key, wish=wish, max_bytes=max_bytes)
         if batch.entries or watch is None:
             return batch
         due = None if batch.due is None else batch.due + _SOON

@@ -26,9 +26,11 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "model": {"errors", "jsontext"},
     "heads": {"jsontext", "model"},
     "entries": {"model"},
-    "ports": {"entries", "errors", "model"},
+    "ports": {"entries", "errors", "model", "records"},
+    "records": set(),
     "readers": {"model"},
-    "settings": {"errors", "model"},
+    "settings": {"errors", "model", "sqs_address"},
+    "sqs_address": set(),
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
     "server_file": {"errors"},
@@ -40,7 +42,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "tokens": {"errors", "model", "private_file", "settings"},
     "sealing": {"errors", "private_file", "settings"},
     "registry": {
-        *("edge", "errors", "flow_auth", "flows", "ports", "sealing", "telemetry", "tokens"),
+        *("edge", "errors", "flow_auth", "flows", "ports", "records", "sealing"),
+        *("telemetry", "tokens"),
     },
     "intake": {"edge", "errors", "flows", "jsontext", "model"},
     "pipeline": {
@@ -51,9 +54,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "pulling": {"entries", "errors", "model", "pipeline", "ports", "readers"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis", "heads"},
-    "stores": BASE | {"_redis", "entries", "readers"},
+    "queues": BASE | {"_redis", "heads", "sqs_address"},
+    "stores": BASE | {"_redis", "entries", "readers", "records"},
     "engine": BASE,
+    "aws": {"errors", "fields", "flows", "hookrack"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)
@@ -61,6 +65,8 @@ ALLOWED["__main__"] = {"entrypoints"}
 
 # Who may import a foreign package: a path below hookrack, or what such paths begin with.
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
+    "aiobotocore": ("queues/sqs_client.py",),
+    "botocore": ("queues/sqs_client.py",),
     "cryptography": ("sealing.py", "edge/public_keys.py"),
     "click": ("entrypoints/cli/",),
     "fastapi": ("entrypoints/http/api/",),
@@ -85,7 +91,8 @@ WORLD: Final = {
     *("subprocess", "tempfile", "threading", "time"),
 }
 # Only a serving process may pay for these.
-SERVERS: Final = ("hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
+SDK: Final = ("aiobotocore", "aiohttp", "boto3", "botocore")
+SERVERS: Final = (*SDK, "hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
 
 
 def imported(name: str) -> Iterator[str]:
@@ -163,6 +170,13 @@ def test_a_client_command_pays_for_no_server() -> None:
 def test_a_server_pays_for_no_client() -> None:
     """`serve` is found without loading what only the other commands need."""
     assert not {"httpx", "hookrack.entrypoints.cli.connection"} & loaded_for("serve")
+
+
+def test_only_a_queue_on_sqs_pays_for_the_sdk() -> None:
+    """Everything that a server loads without a queue on SQS leaves the AWS SDK alone."""
+    code = "import sys, hookrack.app, hookrack.entrypoints.serve; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert not set(found.stdout.split()) & set(SDK)
 
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:

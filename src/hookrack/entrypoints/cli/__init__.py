@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "token": "token:token",
     "template": "template:template",
     "doctor": "doctor:doctor",
+    "aws": "aws:aws",
 }
 
 

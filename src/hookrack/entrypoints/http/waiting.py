@@ -76,7 +76,7 @@ class Place:
     since: int | None = None
     limit: int = pipeline.DEFAULT_PAGE
 
-    async def page(self, reading: Reading, *, max_bytes: int = pipeline.READ_BYTES) -> Page:
+    async def page(self, reading: Reading, *, max_bytes: int | None = None) -> Page:
         """What follows. Raises: as `pipeline.history`."""
         return await pipeline.history(
             reading.account,
@@ -85,7 +85,7 @@ class Place:
             after=self.after,
             since=self.since,
             limit=self.limit,
-            max_bytes=max_bytes,
+            max_bytes=max_bytes or reading.app.read_bytes,
         )
 
 
@@ -114,7 +114,11 @@ async def wait_for_lease(
     Entries leased for a client that left meanwhile are given back at once.
     """
     lease = partial(
-        pulling.lease, reading.account, reading.key, leases=reading.app.leases, wish=wish
+        pulling.lease,
+        *(reading.account, reading.key),
+        leases=reading.app.leases,
+        wish=wish,
+        max_bytes=reading.app.read_bytes,
     )
     if not wait:
         await answer(send, 200, (JSON,), leased_json((await lease()).entries))
