@@ -250,3 +250,8 @@ class _Writer:
 def template(rnd: Random) -> str:
     """A template; most are well-formed, many fail when they run."""
     return _Writer(rnd).template()
+
+
+def piece(rnd: Random) -> str:
+    """A part of a template."""
+    return _Writer(rnd).piece(0)

@@ -13,7 +13,7 @@ from hookrack.edge.mapping.jsonsmart import BodyUnreadable, parse
 from hookrack.edge.mapping.jsonwrite import TooMuchText, dump
 from hookrack.edge.mapping.signatures import Table, table
 from hookrack.edge.mapping.texts import OBJECT
-from hookrack.edge.mapping.values import TEXT_LIMIT, HeaderMap, Printed, show
+from hookrack.edge.mapping.values import TEXT_LIMIT, HeaderMap, Printed, paired, show
 
 # Not recorded on AWS: which of a parameter's several values counts, and JSON null in `$input.json`.
 _OF_SEVERAL: Final = -1
@@ -148,7 +148,7 @@ def _parse_json(_: Util, text: str | None) -> Any:
 
 
 def _url_encode(_: Util, text: str | None) -> str:
-    encoded = _given(text).encode("utf-8", "replace")
+    encoded = paired(_given(text)).encode("utf-8", "replace")
     return quote_plus(encoded, safe="*").replace("~", "%7E")
 
 
@@ -160,7 +160,7 @@ def _url_decode(_: Util, text: str | None) -> str:
 
 
 def _base64_encode(_: Util, text: str | None) -> str:
-    return base64.b64encode(_given(text).encode("utf-8", "replace")).decode()
+    return base64.b64encode(paired(_given(text)).encode("utf-8", "replace")).decode()
 
 
 def _base64_decode(_: Util, text: str | None) -> str:

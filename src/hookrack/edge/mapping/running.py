@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.objects import Input, Util, Values
-from hookrack.edge.mapping.values import ContextMap, Printed
+from hookrack.edge.mapping.values import ContextMap, Printed, paired
 
 OUTPUT: Final = 2**20
 STEPS: Final = 1_000_000
@@ -174,7 +174,7 @@ class Run:
             raise MappingFault(f"strings of more than {total} letters in all", place)
         if size > HEAVY:
             self.look_at_clock(place)
-        return text
+        return text if text.isascii() else paired(text)
 
     def fault(self, exc: JavaException, place: Place) -> MappingFault:
         """A Java exception, at its place."""

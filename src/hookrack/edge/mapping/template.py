@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
+from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.parser import parse
 from hookrack.edge.mapping.rendering import compile_block
 from hookrack.edge.mapping.running import (
@@ -18,6 +19,7 @@ from hookrack.edge.mapping.running import (
     Trace,
 )
 from hookrack.edge.mapping.syntax import Block
+from hookrack.edge.mapping.values import paired
 
 TEMPLATE_BYTES: Final = 300 * 1024
 
@@ -66,7 +68,7 @@ class Template:
             pass
         except RecursionError as exc:
             raise MappingFault("values or definitions nested too deep") from exc
-        text = "".join(out)
+        text = paired("".join(out))
         if not text.isascii() and len(text.encode("utf-8", "replace")) > limits.output:
             raise MappingFault(f"more than {limits.output} bytes of output")
         return _rendering(run, text)
@@ -92,8 +94,9 @@ def _plain(value: Any) -> Any:
     """A value without what only templates know."""
     if isinstance(value, Definition):
         return value.text()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
+    if isinstance(value, list) and any(isinstance(each, Definition) for each in value):
+        plain = [_plain(each) for each in value]
+        return JavaList(plain) if isinstance(value, JavaList) else plain
     return value
 
 
