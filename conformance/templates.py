@@ -110,6 +110,9 @@ _ROOTS: Final = [
 _TARGETS: Final = [
     *("$m.k", "$m['k']", '$m["$s"]', "$l[0]", "$l[9]", "${x}", "$!x", "$m.a.b", "$j.a", "$l[$n]"),
     "$context.requestOverride.header.h",
+    "$context.requestOverride.querystring['q']",
+    "$context.responseOverride.status",
+    '$context.responseOverride.header["$s"]',
 ]
 _ODD: Final = [
     *(

@@ -33,6 +33,14 @@ def test_the_oracle_is_velocity(oracle: Oracle) -> None:
     assert wrong is not None
 
 
+def test_overrides_are_compared(oracle: Oracle) -> None:
+    """What a template overrides is part of what both have to agree on."""
+    case = {"template": "#set($context.requestOverride.header.h = 'a')", "request": {}}
+    assert difference(answer(case), oracle.ask(case)) is None
+    other = {**case, "template": "#set($context.requestOverride.header.h = 'b')"}
+    assert difference(answer(case), oracle.ask(other)) is not None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_generated_cases_render_alike(kind: str, oracle: Oracle) -> None:
     """Templates, paths and bodies, well and ill-formed, come out of both the same."""

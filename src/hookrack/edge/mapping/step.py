@@ -46,6 +46,8 @@ class FlowMapping:
 
         Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`).
         """
+        if (exact := self.templates.get(content_type)) is not None:
+            return exact
         found = select(self.templates, content_type, passthrough=self.passthrough)
         if isinstance(found, Unsupported):
             detail = "No template of this flow is for the content type."

@@ -7,11 +7,10 @@ from typing import Any, Final, NamedTuple
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.parser import parse
-from hookrack.edge.mapping.rendering import compile_block
+from hookrack.edge.mapping.rendering import Compiled, compile_block
 from hookrack.edge.mapping.running import (
     DEFAULT_LIMITS,
     Definition,
-    Emit,
     Leaving,
     Limits,
     MappingRequest,
@@ -42,10 +41,10 @@ class Template:
         self.source = source
         self.tree = tree
         self.name = name
-        self._emit = compile_block(tree)
+        self._compiled = compile_block(tree)
 
     @cached_property
-    def _traced(self) -> Emit:
+    def _traced(self) -> Compiled:
         return compile_block(self.tree, is_traced=True)
 
     def render(
@@ -59,11 +58,11 @@ class Template:
 
         Raises: MappingFault, with the place.
         """
-        run = Run(request, limits, trace=trace)
+        compiled = self._compiled if trace is None else self._traced
+        run = Run(request, limits, trace=trace, changes=compiled.changes)
         out: list[str] = []
-        emit = self._emit if trace is None else self._traced
         try:
-            emit(run, out)
+            compiled.emit(run, out)
         except Leaving:
             pass
         except RecursionError as exc:
@@ -76,16 +75,14 @@ class Template:
 
 def _rendering(run: Run, text: str) -> Rendering:
     scope = run.scope
-    context = scope.context or {}
+    context = scope.context
+    get = scope.get
     try:
-        return Rendering(
-            text,
-            webhook_keys=_plain(scope.get("webhookKeys")),
-            ttl=_plain(scope.get("ttl")),
-            dedupe_id=_plain(scope.get("dedupeId")),
-            request_override=_map(context.get("requestOverride")),
-            response_override=_map(context.get("responseOverride")),
-        )
+        own = (_plain(get("webhookKeys")), _plain(get("ttl")), _plain(get("dedupeId")))
+        if context is None:
+            return Rendering(text, *own)
+        overrides = (context.get(name) for name in ("requestOverride", "responseOverride"))
+        return Rendering(text, *own, *map(_map, overrides))
     except JavaException as exc:
         raise MappingFault(str(exc)) from exc
 
