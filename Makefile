@@ -57,6 +57,10 @@ docs: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	for each in worker api; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+			--python-version 3.11 --constraint requirements.lock --no-annotate --custom-compile-command "make lock" \
+			-o src/hookrack/aws/$$each.lock src/hookrack/aws/$$each.in || exit 1; done
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

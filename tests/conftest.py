@@ -4,6 +4,7 @@ The autouse parts keep promises that no single test would notice: every key that
 the store has a time to live or is on the short list of permanent ones, and no engine is left.
 """
 
+import asyncio
 import contextlib
 import secrets
 import shutil
@@ -16,9 +17,12 @@ import pytest
 import redis.asyncio
 from harness import EXAMPLE, Served, find_engine
 from hypothesis import settings
+from sqsing import ENVIRON, Sqs, moto
 
 from hookrack._redis import Pipe
 from hookrack.engine import open_engine
+from hookrack.queues.sqs_client import SqsClient
+from hookrack.sqs_address import QueueAddress
 
 # Streams, attempt records and the list of dead letters are work to do; the rest is one small value
 # per account or installation.
@@ -53,6 +57,28 @@ async def engines() -> AsyncIterator[Callable[[str], Awaitable[str]]]:
                 )
                 urls[kind] = f"unix://{engine.socket}"
             return urls[kind]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+async def sqs() -> AsyncIterator[Callable[[], Awaitable[Sqs]]]:
+    """A server that speaks SQS, started when first asked for."""
+    made: list[Sqs] = []
+    async with contextlib.AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        lock = asyncio.Lock()
+
+        async def start() -> Sqs:
+            async with lock:
+                if not made:
+                    for name, value in ENVIRON.items():
+                        patch.setenv(name, value)
+                    url = await stack.enter_async_context(moto())
+                    client = await SqsClient.open(QueueAddress("any", endpoint=url))
+                    stack.push_async_callback(client.close)
+                    made.append(Sqs(url, client))
+            return made[0]
 
         yield start
 

@@ -11,24 +11,25 @@ from harness import wait_until
 from hookrack.errors import Code
 from hookrack.heads import read_head
 from hookrack.model import Delivery, Event, encode_envelope, new_event_id
-from hookrack.ports import Failure
+from hookrack.ports import Failure, Queue
 from hookrack.queues.redis_streams import RedisStreams
 
 Consumer = Callable[..., RedisStreams]
+Anyone = Callable[..., Queue]
 
 
-async def send(queue: RedisStreams, *envelopes: bytes, account: str = "acme") -> None:
+async def send(queue: Queue, *envelopes: bytes, account: str = "acme") -> None:
     """Send envelopes of one account."""
     for envelope in envelopes:
         await queue.send(account, envelope)
 
 
-async def bodies(queue: RedisStreams, limit: int = 100) -> list[bytes]:
+async def bodies(queue: Queue, limit: int = 100) -> list[bytes]:
     """Receive what is there now; the envelopes alone."""
     return [delivery.body for delivery in await queue.receive(limit, wait=timedelta(0))]
 
 
-async def receive(queue: RedisStreams) -> list[Delivery]:
+async def receive(queue: Queue) -> list[Delivery]:
     """Receive until something comes."""
     found: list[Delivery] = []
 
@@ -46,7 +47,7 @@ def failed(delivery: Delivery, *, spends_attempt: bool = True) -> Failure:
 
 
 async def bury(
-    queue: RedisStreams, *envelopes: bytes, reason: Code = Code.FLOW_UNKNOWN, detail: str = "gone"
+    queue: Queue, *envelopes: bytes, reason: Code = Code.FLOW_UNKNOWN, detail: str = "gone"
 ) -> None:
     """Send envelopes of acme and turn each into a dead letter, as the worker would."""
     await send(queue, *envelopes)

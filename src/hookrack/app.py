@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from hookrack._redis import Pipe, read_config
@@ -21,7 +21,7 @@ from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
 from hookrack.model import Delivery, Outcome
-from hookrack.pipeline import process
+from hookrack.pipeline import READ_BYTES, process
 from hookrack.ports import DeadLetters, Headroom, Queue, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import RedisMemory
@@ -29,10 +29,14 @@ from hookrack.queues.redis_streams import RedisStreams
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
+from hookrack.sqs_address import is_sqs, read_address
 from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_registry import RedisRegistry
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
+
+if TYPE_CHECKING:
+    from hookrack.queues.sqs_open import SqsSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class App:
     headroom: Headroom
     engine: Engine | None
     worker_queues: tuple[Queue, ...]
+    read_bytes: int = READ_BYTES  # of data in one answer
 
     @property
     def configuration(self) -> Configuration:
@@ -60,9 +65,22 @@ class App:
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """`pipeline.process` with this app's configuration and store."""
+        return await Processor(self.settings, self.live, self.store).process(deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What a worker needs that is handed its deliveries: alive as long as `open_processor` is."""
+
+    settings: Settings
+    live: Live
+    store: Store
+
+    async def process(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """`pipeline.process` with the configuration in force and this store."""
         return await process(
             deliveries,
-            configuration=self.configuration,
+            configuration=self.live.configuration,
             store=self.store,
             max_attempts=self.settings.max_attempts,
         )
@@ -83,35 +101,93 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
         store_url = engine.url if engine else settings.store.reveal()
         queue_url = settings.queue.reveal() or store_url
         await _check(settings, store_url, queue_url)
-        live = await _live(settings, store_url, stack)
+        registry_pipe = _pipe(store_url)
+        stack.push_async_callback(registry_pipe.close)
+        live = await _live(settings, store_url, pipe=registry_pipe)
+        following = asyncio.create_task(live.follow(), name="follow-configuration")
+        stack.push_async_callback(_cancelled, following)
         if file is not None:
             await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
-        headroom = await _headroom(settings, store_url, queue_url)
-        stack.push_async_callback(headroom.close)
-        queue = _queue(settings, queue_url, 0, headroom=headroom)
-        letters = RedisDeadLetters(
-            _pipe(queue_url), prefix=settings.store_prefix, headroom=headroom
+        headroom = await _headroom(
+            settings, store_url, store_url if is_sqs(queue_url) else queue_url
         )
-        stack.push_async_callback(letters.close)
-        workers = [_queue(settings, queue_url, 1 + place) for place in range(_workers(settings))]
-        for each in (queue, *workers):
-            stack.push_async_callback(each.close)
+        stack.push_async_callback(headroom.close)
+        open_queues = _open_sqs if is_sqs(queue_url) else _open_streams
+        queues = await open_queues(settings, queue_url, headroom=headroom, stack=stack)
         yield App(
             settings=settings,
             live=live,
             store=store,
-            queue=queue,
-            letters=letters,
+            queue=queues.edge,
+            letters=queues.letters,
             headroom=headroom,
             engine=engine,
-            worker_queues=tuple(workers),
+            worker_queues=queues.workers,
         )
 
 
-async def _live(settings: Settings, url: str, stack: AsyncExitStack) -> Live:
-    """The configuration in force, following its changes. Raises: ConfigError, Unavailable."""
+@dataclass(frozen=True, slots=True)
+class _Queues:
+    """The queue as the edge sees it and as each worker does, and its dead letters."""
+
+    edge: Queue
+    letters: DeadLetters
+    workers: tuple[Queue, ...]
+
+
+async def _open_streams(
+    settings: Settings, url: str, *, headroom: Headroom, stack: AsyncExitStack
+) -> _Queues:
+    edge = _stream(settings, url, 0, headroom=headroom)
+    letters = RedisDeadLetters(_pipe(url), prefix=settings.store_prefix, headroom=headroom)
+    stack.push_async_callback(letters.close)
+    workers = [_stream(settings, url, 1 + place) for place in range(_workers(settings))]
+    for each in (edge, *workers):
+        stack.push_async_callback(each.close)
+    return _Queues(edge, letters, tuple(workers))
+
+
+async def _open_sqs(
+    settings: Settings, url: str, *, headroom: Headroom, stack: AsyncExitStack
+) -> _Queues:
+    """A queue on SQS; what it holds takes no memory of ours. Raises: ConfigError."""
+    del url, headroom
+    source = await open_sqs(settings)
+    stack.push_async_callback(source.close)
+    letters = source.letters()
+    stack.push_async_callback(letters.close)
+    edge, *workers = (source.queue() for _ in range(1 + _workers(settings)))
+    for each in (edge, *workers):
+        stack.push_async_callback(each.close)
+    return _Queues(edge, letters, tuple(workers))
+
+
+@asynccontextmanager
+async def open_processor(
+    settings: Settings, file: Configuration | None = None
+) -> AsyncIterator[Processor]:
+    """An existing store on one connection, and the configuration as it is now; no queue.
+
+    Nobody follows changes here: `live.refresh` is for whoever has something to process.
+    Raises: ConfigError, Unavailable.
+    """
+    url = settings.store.reveal()
+    check_format(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        await _check(settings, url, url)
+        pipe = _pipe(url)
+        stack.push_async_callback(pipe.close)
+        live = await _live(settings, url, pipe=pipe)
+        if file is not None:
+            await live.adopt_file(file)
+        store = await RedisStore.open(pipe, prefix=settings.store_prefix)
+        yield Processor(settings, live, store)
+
+
+async def _live(settings: Settings, url: str, *, pipe: Pipe) -> Live:
+    """The configuration in force. Raises: ConfigError, Unavailable."""
     folder = open_folder(settings.data_dir, where=settings.origins["data_dir"])
     key = secret_key(
         settings.secret_key,
@@ -122,13 +198,9 @@ async def _live(settings: Settings, url: str, stack: AsyncExitStack) -> Live:
     sealer = Sealer(key)
     admin = admin_token(settings.admin_token, data_dir=folder)
     tokens = Tokens.of_admin(admin, pepper=sealer.derive("tokens"))
-    pipe = _pipe(url)
-    stack.push_async_callback(pipe.close)
     registry = RedisRegistry(pipe, url=url, prefix=settings.store_prefix)
     live = Live(registry, sealer=sealer, tokens=tokens)
     await live.refresh()
-    following = asyncio.create_task(live.follow(), name="follow-configuration")
-    stack.push_async_callback(_cancelled, following)
     return live
 
 
@@ -151,7 +223,7 @@ async def _headroom(settings: Settings, store_url: str, queue_url: str) -> Redis
     return headroom
 
 
-def _queue(
+def _stream(
     settings: Settings, url: str, place: int, *, headroom: Headroom | None = None
 ) -> RedisStreams:
     return RedisStreams(
@@ -164,6 +236,29 @@ def _queue(
     )
 
 
+async def open_sqs(settings: Settings) -> "SqsSource":
+    """The queue on SQS that the settings name. Raises: ConfigError."""
+    where = settings.origins["queue"]
+    try:
+        from hookrack.queues.sqs_open import SqsSource  # noqa: PLC0415 - only who uses it pays
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"a queue on SQS needs a package that isn't installed ({exc.name})",
+            where=where,
+            mend="Install hookrack[aws].",
+        ) from exc
+    try:
+        return await SqsSource.open(
+            read_address(settings.queue.reveal()),
+            lease=settings.lease,
+            max_attempts=settings.max_attempts,
+        )
+    except ValueError as exc:
+        raise ConfigError(str(exc), where=where, mend="Name a queue on SQS.") from exc
+    except ConfigError as exc:
+        raise ConfigError(exc.detail, where=settings.origins[exc.where], mend=exc.mend) from exc
+
+
 async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
     opened = open_engine(settings.data_dir, maxmemory=settings.max_memory or None)
     return await stack.enter_async_context(opened)
@@ -172,7 +267,7 @@ async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
 async def _check(settings: Settings, store_url: str, queue_url: str) -> None:
     """Refuse a store or queue that doesn't answer, or that can lose what was acknowledged."""
     for name, url in {"store": store_url, "queue": queue_url}.items():
-        if name == "queue" and url == store_url:
+        if name == "queue" and (url == store_url or is_sqs(url)):
             continue
         where = settings.origins[name]
         try:

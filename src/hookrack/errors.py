@@ -54,6 +54,8 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     QUERY_INVALID = "QUERY_INVALID"
     NOT_YET = "NOT_YET"
+    ENTRY_TOO_LARGE = "ENTRY_TOO_LARGE"
+    NOT_ON_LAMBDA = "NOT_ON_LAMBDA"
     # a dependency
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     STORE_FULL = "STORE_FULL"
@@ -62,6 +64,7 @@ class Code(StrEnum):
     ENVELOPE_VERSION = "ENVELOPE_VERSION"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     WORKER_CRASHED = "WORKER_CRASHED"
+    MAX_RECEIVES = "MAX_RECEIVES"
     # a bug
     INTERNAL = "INTERNAL"
 
@@ -148,6 +151,12 @@ CATALOGUE: dict[Code, Problem] = {
     Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),
     Code.QUERY_INVALID: Problem(400, "Query is not usable", "See the HTTP reference."),
     Code.NOT_YET: Problem(501, "Not built yet", "See CHANGELOG for what this version does."),
+    Code.ENTRY_TOO_LARGE: Problem(
+        413, "Entry is too large for Lambda", "Ask a hookrack server for it, or purge it."
+    ),
+    Code.NOT_ON_LAMBDA: Problem(
+        501, "Not possible on Lambda", "Ask again with wait, or ask a hookrack server."
+    ),
     Code.STORE_UNAVAILABLE: Problem(503, "Store is not available", _RETRY),
     Code.STORE_FULL: Problem(503, "Store is full", _RETRY),
     Code.ENVELOPE_INVALID: Problem(422, "Message is no envelope", "Mend its producer."),
@@ -159,6 +168,11 @@ CATALOGUE: dict[Code, Problem] = {
     ),
     Code.WORKER_CRASHED: Problem(
         500, "Worker died on it again and again", "Keep the envelope and report it as a bug."
+    ),
+    Code.MAX_RECEIVES: Problem(
+        500,
+        "SQS gave up handing it over",
+        "Look for workers that died, timed out or could not reach the store, then redrive it.",
     ),
     Code.INTERNAL: Problem(500, "Unexpected error", "See the log for the trace; report it."),
 }

@@ -46,8 +46,13 @@ async def redrive(
     Id and `receivedAt` are kept; what could not be processed by the configuration of now is
     skipped, and what has no time left under any of its keys is expired. `renew_ttl` makes `now`
     (ms) the time of receipt of all that are meant, `dry_run` only counts. Letters that fail again
-    meanwhile are left for the next time. Raises: Unavailable; then some may be sent.
+    meanwhile are left for the next time. Too many to look at, on SQS, go round unseen if all are
+    meant. Raises: Unavailable; then some may be sent.
     """
+    if wanted == LetterFilter() and not (dry_run or renew_ttl):
+        moved = await letters.redrive_all()
+        if moved is not None:
+            return Redrive(moved, 0, 0)
     latest = now + CLOCK_SKEW
     wanted = replace(wanted, until=latest if wanted.until is None else min(wanted.until, latest))
     done: Counter[Verdict] = Counter()

@@ -33,11 +33,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """`depth` messages are kept, `in_flight` of them leased; the oldest is `oldest_age` old."""
+    """`depth` messages are kept, `in_flight` of them leased; the oldest is `oldest_age` old.
+
+    None where the queue doesn't tell its age.
+    """
 
     depth: int
     in_flight: int
-    oldest_age: timedelta
+    oldest_age: timedelta | None
 
 
 Whereabouts = Literal["queued", "deadLetter"]
@@ -52,9 +55,11 @@ class Queue(Protocol):
         ...
 
     async def send(self, account: str, envelope: bytes) -> None:
-        """Keep one envelope; returns only when it is durable. Never sent twice by itself.
+        """Keep one envelope; returns only when it is durable.
 
-        Refused as `STORE_FULL` while what is left is needed to work off what has been sent.
+        Refused as `STORE_FULL` while what is left is needed to work off what has been sent. On
+        Redis never sent twice by itself; SQS may have it twice, which its id makes harmless.
+        Raises: Rejected (`BODY_TOO_LARGE`: more than the queue takes), Unavailable.
         """
         ...
 
@@ -98,10 +103,11 @@ class Queue(Protocol):
         """
         ...
 
-    async def purge(self, account: str) -> int:
+    async def purge(self, account: str) -> int | None:
         """Drop all that an account has in the queue, leased or not; how many.
 
-        What is sent meanwhile stays, and becomes a dead letter once the account isn't known.
+        What is sent meanwhile stays, and becomes a dead letter once the account isn't known. So
+        does everything where the queue can't tell accounts apart: then None.
         """
         ...
 
@@ -155,23 +161,28 @@ class LetterFilter:
 class LetterPage:
     """Some dead letters in order; `cursor` is where to go on, None where nothing follows.
 
-    A page with a cursor may be short or even empty: what was looked at is bounded, too.
+    A page with a cursor may be short or even empty: what was looked at is bounded, too. `partial`:
+    there may be more that no cursor leads to, because the queue shows only some at a time.
     """
 
     letters: tuple[DeadLetter, ...]
     cursor: str | None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LetterStats:
-    """How many dead letters there are, and how long ago the oldest of them failed last."""
+    """How many dead letters there are; how long ago the oldest failed last, None if unknown."""
 
     depth: int
-    oldest_age: timedelta
+    oldest_age: timedelta | None
 
 
 class DeadLetters(Protocol):
-    """What the queue buried, kept 14 days, one letter for each event."""
+    """What the queue buried, kept 14 days; on Redis one letter for each event.
+
+    On SQS one for each time an event was buried, for as long as the dead-letter queue keeps it.
+    """
 
     async def page(
         self,
@@ -198,6 +209,13 @@ class DeadLetters(Protocol):
 
         At least once, never lost: after a crash in between the event is in both places. Attempts
         start anew. Letters need an account. Raises: Unavailable; those before it may be sent.
+        """
+        ...
+
+    async def redrive_all(self) -> int | None:
+        """Send all there are round again, unseen; about how many.
+
+        None where letter by letter is as good: then nothing was done.
         """
         ...
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from hookrack.errors import ConfigError
 from hookrack.model import parse_duration
+from hookrack.sqs_address import is_sqs, read_address
 
 ROLES: Final = ("edge", "worker", "api")
 LOSSES: Final = ("aof", "fsync", "eviction", "unverified")
@@ -312,8 +313,9 @@ def _is_redis_url(url: str) -> bool:
 
 def _queue_url(value: object) -> Secret:
     url = _text(value)
-    if url.startswith(("sqs:", "https:")):
-        raise ValueError("SQS is not supported yet")
+    if is_sqs(url):
+        read_address(url)
+        return Secret(url)
     return _redis_url(url)
 
 
@@ -381,7 +383,7 @@ def _check_together(settings: Settings) -> None:
             mend="Give it --tls-cert and --tls-key, or name the proxies in front of it with "
             "--trusted-proxies; or use 127.0.0.1.",
         )
-    if settings.queue and not settings.store:
+    if settings.queue and not settings.store and not is_sqs(settings.queue.reveal()):
         raise ConfigError(
             "a queue of its own beside an embedded store",
             where=settings.origins["queue"],

@@ -47,6 +47,7 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     ENGINE_REPAIRED = Line("engine.repaired", logging.WARNING, "a torn AOF tail was cut off")
     ENGINE_STOPPED = Line("engine.stopped", logging.INFO, "the embedded engine was stopped")
     STORE_RISK = Line("store.risk", logging.WARNING, "the operator accepted a loss")
+    QUEUE_RISK = Line("queue.risk", logging.WARNING, "how a queue on SQS is set up costs something")
     STORE_FULL = Line("store.full", logging.ERROR, "what comes in is refused until memory is free")
     MEMORY_UNKNOWN = Line(
         "memory.unknown", logging.WARNING, "the store doesn't tell how full it is: no early refusal"

@@ -1,15 +1,20 @@
 """The ports' suites run on every engine: the embedded one, and Debian's Redis 7.0."""
 
+import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 import redis.asyncio
-from queueing import Consumer
+from queueing import Anyone, Consumer
+from sqsing import Sqs
 from storing import Clock
 
 from hookrack._redis import Pipe
+from hookrack.ports import Queue
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.queues.sqs import SqsQueue
 from hookrack.stores.redis import RedisStore
 
 ENGINES = ("embedded", "redis-server")
@@ -42,6 +47,38 @@ async def consumer(url: str, prefix: str) -> AsyncIterator[Consumer]:
     yield make
     for queue in made:
         await queue.close()
+
+
+@pytest.fixture(params=(*ENGINES, "sqs"))
+async def anyone(
+    request: pytest.FixtureRequest,
+    engines: Callable[[str], Awaitable[str]],
+    sqs: Callable[[], Awaitable[Sqs]],
+) -> AsyncIterator[Anyone]:
+    """Makes consumers of one queue, by name and lease, on each kind of queue there is."""
+    async with contextlib.AsyncExitStack() as stack:
+        if request.param == "sqs":
+            server = await sqs()
+            source = await server.open(await server.make())
+            stack.push_async_callback(source.close)
+
+            def make(name: str = "one", *, lease: timedelta = LEASE) -> Queue:
+                del name
+                queue = SqsQueue(source.client, source.pair, lease=lease)
+                stack.push_async_callback(queue.close)
+                return queue
+
+        else:
+            url, own = await engines(str(request.param)), f"t{secrets.token_hex(4)}:"
+
+            def make(name: str = "one", *, lease: timedelta = LEASE) -> Queue:
+                line = Pipe(url)
+                line.connect()
+                queue = RedisStreams(line, url=url, prefix=own, consumer=name, lease=lease)
+                stack.push_async_callback(queue.close)
+                return queue
+
+        yield make
 
 
 @pytest.fixture

@@ -273,6 +273,7 @@ async def test_stats_tell_depth_and_age(queue: RedisStreams, letters: RedisDeadL
     await bury(queue, envelope(), envelope())
     stats = await letters.stats()
     assert stats.depth == 2
+    assert stats.oldest_age is not None
     assert timedelta(0) <= stats.oldest_age < timedelta(minutes=1)
 
 

@@ -109,7 +109,7 @@ def _listens(port: int) -> bool:
         (("--role", "edge,chef"), "chef"),
         (("--workers", "0"), "--workers"),
         (("--store", "mysql://x"), "--store"),
-        (("--queue", "sqs://x"), "SQS"),
+        (("--queue", "sqs://a/b"), "queue URL"),
         (("--data-dir", "/proc/nothing"), "/proc/nothing"),
     ],
 )

@@ -27,7 +27,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "heads": {"jsontext", "model"},
     "entries": {"model"},
     "ports": {"entries", "errors", "model"},
-    "settings": {"errors", "model"},
+    "settings": {"errors", "model", "sqs_address"},
+    "sqs_address": set(),
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
     "server_file": {"errors"},
@@ -47,9 +48,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     },
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis", "heads"},
+    "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
+    "aws": {"errors", "fields", "flows", "hookrack"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)
@@ -57,6 +59,8 @@ ALLOWED["__main__"] = {"entrypoints"}
 
 # Who may import a foreign package: a path below hookrack, or what such paths begin with.
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
+    "aiobotocore": ("queues/sqs_client.py",),
+    "botocore": ("queues/sqs_client.py",),
     "cryptography": ("sealing.py", "edge/public_keys.py"),
     "click": ("entrypoints/cli/",),
     "fastapi": ("entrypoints/http/api/",),
@@ -81,7 +85,8 @@ WORLD: Final = {
     *("subprocess", "tempfile", "threading", "time"),
 }
 # Only a serving process may pay for these.
-SERVERS: Final = ("hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
+SDK: Final = ("aiobotocore", "aiohttp", "boto3", "botocore")
+SERVERS: Final = (*SDK, "hiredis", "httptools", "prometheus_client", "redis", "uvicorn", "uvloop")
 
 
 def imported(name: str) -> Iterator[str]:
@@ -160,6 +165,13 @@ def test_a_client_command_pays_for_no_server() -> None:
 def test_a_server_pays_for_no_client() -> None:
     """`serve` is found without loading what only the other commands need."""
     assert not {"httpx", "hookrack.entrypoints.cli.connection"} & loaded_for("serve")
+
+
+def test_only_a_queue_on_sqs_pays_for_the_sdk() -> None:
+    """Everything that a server loads without a queue on SQS leaves the AWS SDK alone."""
+    code = "import sys, hookrack.app, hookrack.entrypoints.serve; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert not set(found.stdout.split()) & set(SDK)
 
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:

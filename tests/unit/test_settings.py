@@ -163,7 +163,7 @@ BAD = [
     ("store", "http://h", "not a URL such as"),
     ("store", "localhost", "not a URL such as"),
     ("store", 6379, "not a text"),
-    ("queue", "https://sqs.eu-west-1.amazonaws.com/1/q", "SQS is not supported yet"),
+    ("queue", "https://sqs.eu-west-1.amazonaws.com/1/q", "not a queue URL"),
     ("queue", "amqp://h", "not a URL such as"),
     ("host", 1, "not a text"),
     ("host", "", "no address and no name"),

@@ -15,6 +15,7 @@ from hookrack import __version__
 from hookrack.app import App, open_app
 from hookrack.entrypoints.http.asgi import Front
 from hookrack.entrypoints.http.limits import Limits
+from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.server import Server, bind, build
 from hookrack.entrypoints.http.tls import leaf_certificate, renew_certificate, server_context
 from hookrack.entrypoints.worker import Worker
@@ -43,7 +44,8 @@ async def serve(
         for sock in sockets:
             bound.enter_context(sock)
         async with open_app(settings, file) as app, _workers(app) as workers:
-            server = build(Front(app, workers), limits, tls=tls)
+            front = Front(app, workers, write_whole=write_whole)
+            server = build(front, limits, tls=tls)
             async with _listening(server, sockets, workers=workers):
                 with _announced(app, url) as announce:
                     signals.ready()

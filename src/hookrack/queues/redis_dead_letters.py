@@ -146,6 +146,9 @@ class RedisDeadLetters:
         entry_id = await self._pipe.call(b"XADD", stream, b"*", b"e", letter.envelope)
         return f"{partition}:{entry_id.decode()}"
 
+    async def redrive_all(self) -> int | None:
+        """See `ports.DeadLetters`; here all of them can be looked at."""
+
     async def discard(self, letters: Sequence[DeadLetter]) -> int:
         """See `ports.DeadLetters`."""
         dropped = 0

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "token": "token:token",
     "template": "template:template",
     "doctor": "doctor:doctor",
+    "aws": "aws:aws",
 }
 
 

@@ -1,6 +1,7 @@
 """`hookrack doctor`: is everything as it should be, and if not, what mends it?"""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any, Final
 import click
 
 from hookrack.entrypoints.cli.connection import Api, with_api
-from hookrack.entrypoints.cli.options import data_dir_option, json_option, load
+from hookrack.entrypoints.cli.options import data_dir_option, json_option
 from hookrack.entrypoints.cli.output import show_rows
+from hookrack.entrypoints.configured import load
 from hookrack.errors import CodedError, ConfigError, HookrackError
 from hookrack.server_file import announced
 from hookrack.settings import Settings
@@ -53,7 +55,7 @@ def doctor(*, config: str | None, as_json: bool, data_dir: Path | None) -> int:
 
 def _examine(options: dict[str, Any]) -> Iterator[Finding]:
     try:
-        settings, file = load(options)
+        settings, file = load(options, environ=os.environ)
     except ConfigError as exc:
         yield Finding("configuration", f"{exc.where}: {exc.detail}", exc.mend)
         return

@@ -1,14 +1,12 @@
 """Settings as options of a command, made from default.toml."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from hookrack.flows import Configuration, read_configuration
-from hookrack.settings import Documented, Settings, documented_settings, load_settings, pick_setting
+from hookrack.settings import Documented, documented_settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # What stands on a command line can be read by every user of the machine.
@@ -29,16 +27,6 @@ def _option(row: Documented) -> Callable[[_Command], _Command]:
     if isinstance(row.default, bool):
         return click.option(f"{row.option}/--no-{row.option[2:]}", default=None, help=shown)
     return click.option(row.option, metavar="VALUE", help=shown)
-
-
-def load(options: dict[str, Any]) -> tuple[Settings, Configuration | None]:
-    """Settings, and what the flow file declares if there is one. Raises: ConfigError."""
-    path, origin = pick_setting("config", options, environ=os.environ)
-    if origin.endswith("default.toml") and not path.exists():
-        return load_settings(options, environ=os.environ), None
-    file = read_configuration(path, environ=os.environ)
-    settings = load_settings(options, environ=os.environ, file=file.settings, file_name=str(path))
-    return settings, file
 
 
 def _help_of(field: str) -> str:

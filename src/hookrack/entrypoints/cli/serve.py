@@ -1,11 +1,13 @@
 """`hookrack serve`."""
 
+import os
 import signal
 from typing import Any
 
 import click
 
-from hookrack.entrypoints.cli.options import load, settings_options
+from hookrack.entrypoints.cli.options import settings_options
+from hookrack.entrypoints.configured import load
 
 
 @click.command(
@@ -24,7 +26,7 @@ def serve(**options: Any) -> int:  # noqa: ANN401 - settings of many types
     from hookrack.entrypoints.serve import serve as run  # noqa: PLC0415
     from hookrack.telemetry import configure_logging  # noqa: PLC0415
 
-    settings, configuration = load(options)
+    settings, configuration = load(options, environ=os.environ)
     configure_logging()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run(settings, configuration, hang_ups=hang_ups))

@@ -22,7 +22,6 @@ from hookrack.entrypoints.http.exchange import (
 from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import get_key, is_get_by_key
-from hookrack.entrypoints.http.outlet import write_whole
 from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
@@ -37,14 +36,18 @@ _STOPPING: Final = Unavailable(
     Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
 )
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+WriteWhole = Callable[[Send, Answer], bool]  # as `outlet.write_whole`
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
 
 
 class Front:
     """The door of one process; serves the paths of its roles."""
 
-    def __init__(self, app: App, workers: Sequence[Worker]) -> None:
+    def __init__(
+        self, app: App, workers: Sequence[Worker], *, write_whole: WriteWhole | None = None
+    ) -> None:
         self._app = app
+        self._write_whole = write_whole
         self._workers = workers
         self._edge = "edge" in app.settings.role
         self._api = _open_api(app) if "api" in app.settings.role else None
@@ -56,7 +59,7 @@ class Front:
         if scope["type"] != "http":
             return
         began = time.perf_counter()
-        noted = _Noted(send)
+        noted = _Noted(send, self._write_whole)
         template, route = self._route(scope["path"], scope["method"])
         try:
             await route(self._app, scope, receive, noted)
@@ -155,10 +158,11 @@ class Front:
 class _Noted:
     """Hands messages on, and remembers the status of the answer."""
 
-    __slots__ = ("_send", "status")
+    __slots__ = ("_send", "_write_whole", "status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, write_whole: WriteWhole | None) -> None:
         self._send = send
+        self._write_whole = write_whole
         self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:
@@ -169,7 +173,7 @@ class _Noted:
     def whole(self, whole: Answer) -> bool:
         """See `exchange.Whole`."""
         self.status = str(whole[0])
-        return write_whole(self._send, whole)
+        return self._write_whole is not None and self._write_whole(self._send, whole)
 
 
 def _open_api(app: App) -> _Asgi:

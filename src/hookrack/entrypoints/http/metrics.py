@@ -7,6 +7,7 @@ each process's own, since its start.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import accumulate
 from typing import Final
 
@@ -64,7 +65,7 @@ async def _ask_queue(app: App) -> Gauges:
     return {
         metrics.QUEUE_DEPTH.name: {(): stats.depth},
         metrics.INFLIGHT.name: {(): stats.in_flight},
-        metrics.QUEUE_AGE.name: {(): stats.oldest_age.total_seconds()},
+        metrics.QUEUE_AGE.name: _age(stats.oldest_age),
     }
 
 
@@ -72,8 +73,13 @@ async def _ask_letters(app: App) -> Gauges:
     stats = await app.letters.stats()
     return {
         metrics.DLQ_DEPTH.name: {(): stats.depth},
-        metrics.DLQ_AGE.name: {(): stats.oldest_age.total_seconds()},
+        metrics.DLQ_AGE.name: _age(stats.oldest_age),
     }
+
+
+def _age(age: timedelta | None) -> dict[Labels, float]:
+    """A gauge without a value where the queue doesn't tell."""
+    return {} if age is None else {(): age.total_seconds()}
 
 
 async def _ask_memory(app: App) -> Gauges:

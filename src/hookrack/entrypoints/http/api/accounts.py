@@ -57,8 +57,11 @@ async def put_account(
 
 
 @router.delete("/{account}")
-async def delete_account(*, account: str, app: Served, token: Admin) -> dict[str, int]:
+async def delete_account(*, account: str, app: Served, token: Admin) -> dict[str, int | None]:
     """Forget an account with its flows, queue, entries, dead letters, and tokens for it alone.
+
+    A queue on SQS can't tell accounts apart: then `queued` is null, and what is queued becomes
+    dead letters.
 
     What another process takes in within the next second, before it hears of this, becomes a dead
     letter, since nothing says any more where it belongs.

@@ -86,10 +86,15 @@ class Redriven(Meant):
 async def list_dead_letters(
     *, wanted: Annotated[Listed, Query()], app: Served, token: Admin
 ) -> Response:
-    """Dead letters, the one that failed last first. `cursor` goes on where `more` is true."""
+    """Dead letters, the one that failed last first. `cursor` goes on where `more` is true.
+
+    `partial` is there, and true, where the queue is on SQS and shows only some of what it has.
+    """
     page = await app.letters.page(wanted.filter(token), after=wanted.cursor, limit=wanted.limit)
     shown = [_shown(letter) for letter in page.letters]
     body = {"deadLetters": shown, "cursor": page.cursor, "more": page.cursor is not None}
+    if page.partial:
+        body["partial"] = True
     return Response(orjson.dumps(body), media_type="application/json")
 
 

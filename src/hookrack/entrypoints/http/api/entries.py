@@ -125,7 +125,9 @@ async def set_many(*, request: Request, app: Served, token: Writer) -> Response:
 async def get_many(*, wanted: Keys, request: Request, app: Served, token: Reader) -> Response:
     """The newest live entry, or null, of each of 1 to 1,000 keys, in one round trip."""
     account = account_of(token, request)
-    found = await pipeline.read_many(account, wanted.keys, store=app.store)
+    found = await pipeline.read_many(
+        account, wanted.keys, store=app.store, max_bytes=app.read_bytes
+    )
     entries = b",".join(
         b"%b:%b" % (orjson.dumps(key), encode_entry(entry) if entry else b"null")
         for key, entry in found.entries.items()
@@ -147,6 +149,7 @@ async def get_history(
         after=wanted.after,
         since=None if wanted.since is None else int(wanted.since.timestamp() * 1000),
         limit=wanted.limit,
+        max_bytes=app.read_bytes,
     )
     entries = b",".join(encode_entry(entry) for entry in page.entries)
     told = orjson.dumps({"cursor": page.cursor, "more": page.more})[1:]

@@ -1,0 +1,1 @@
+"""hookrack on AWS as something to deploy: the packages of the Lambda functions."""
