@@ -18,6 +18,9 @@ class StandIns(dict[str, str]):
         super().__init__(known)
         self.asked: set[str] = set()
 
+    def __bool__(self) -> bool:
+        return True  # an empty one has something for every variable, too
+
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as dict has it
         """The variable, or a stand-in."""
         del default
