@@ -70,7 +70,8 @@ def test_cfn_lint_finds_nothing(stack: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "stack.json"
     path.write_text(json.dumps(stack))
     linter = Path(sys.executable).with_name("cfn-lint")
-    command = [linter, "--regions", "eu-west-1", "--ignore-checks", "W1030", "--", path]
+    words = ["--regions", "eu-west-1", "--ignore-checks", "W1030", "--"]
+    command = [str(linter), *words, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
 
