@@ -1,6 +1,7 @@
 """The template of the example: what AWS's own tools and our own rules say of it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import missing
 from stacking import EXAMPLE, of_type, printed, read_back, translated, write_flow
 
 from hookrack.aws.reading import read_source
@@ -216,3 +218,38 @@ def test_a_file_of_too_many_flows_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + lines)
     with pytest.raises(ConfigError, match="500 at most"):
         printed(path)
+
+
+# What checkov asks for and the stack hasn't got, with the reason.
+NOT_HERE = {
+    "CKV_AWS_27": "queues are encrypted by SQS itself; a key of one's own would need more rights",
+    "CKV_AWS_73": "tracing would need a right on all resources, and the access log has the times",
+    "CKV_AWS_115": "MaximumConcurrency bounds the worker; a new account has no runs to reserve",
+    "CKV_AWS_116": "dead letters are the queue's; whoever calls these functions waits",
+    "CKV_AWS_120": "an answer to a POST is never another's",
+    "CKV_AWS_158": "logs have no bodies and no secrets; CloudWatch encrypts them by itself",
+    "CKV_AWS_173": "Lambda encrypts variables by itself; a key of one's own would need more rights",
+}
+
+
+def test_checkov_finds_nothing_else(stack: dict[str, Any], tmp_path: Path) -> None:
+    """A second opinion on security has only those faults to find that were decided on.
+
+    HOOKRACK_CHECKOV names the program; it has an environment of its own.
+    """
+    program = os.environ.get("HOOKRACK_CHECKOV")
+    if not program:
+        missing("checkov is not installed")
+    path = tmp_path / "stack.json"
+    path.write_text(json.dumps(stack))
+    words = ["--framework", "cloudformation", "--output", "json", "--file", str(path)]
+    done = subprocess.run(
+        [program, *words, "--skip-check", ",".join(NOT_HERE)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["passed"] > 50
+    assert (summary["failed"], summary["parsing_errors"]) == (0, 0), done.stdout
