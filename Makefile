@@ -39,6 +39,7 @@ test: setup
 CYCLES ?= 200
 chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
+	$(BIN)/python -m chaos.lease --cycles $(CYCLES)
 
 # The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
 CASES ?= 3000

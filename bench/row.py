@@ -21,11 +21,12 @@ class Sizes:
     stored: int  # events for the rows about memory and restarts
     idle: float  # in which nothing is asked; the queue's own rhythm has a period of 15 s
     starts: int
+    waiting: int  # readers at once
 
 
-DEFAULT: Final = Sizes(5, 2.0, 0.5, 10_000, 10, 20_000, 30, 5)
-QUICK: Final = Sizes(1, 0.4, 0.1, 500, 1, 500, 1, 1)
-FULL: Final = Sizes(7, 4.0, 1.0, 20_000, 30, 100_000, 60, 7)
+DEFAULT: Final = Sizes(5, 2.0, 0.5, 10_000, 10, 20_000, 30, 5, 10_000)
+QUICK: Final = Sizes(1, 0.4, 0.1, 500, 1, 500, 1, 1, 200)
+FULL: Final = Sizes(7, 4.0, 1.0, 20_000, 30, 100_000, 60, 7, 10_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def hookrack(
     store: str = "",
     accept_loss: str = "",
     model: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
     auths: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[Hookrack]:
     """Serve `flows` (id -> webhook keys), each with a secret unless `auths` says another way.
@@ -133,7 +134,7 @@ def hookrack(
     config = data_dir.with_name(f"{data_dir.name}.yaml")
     config.write_text(_flow_file(flows, model, auths or {}), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("hookrack")), "serve", "--config", str(config)]
-    command += ["--port", "0", "--data-dir", str(data_dir), "--role", role]
+    command += ["--port", "0", "--data-dir", str(data_dir), "--role", role, *options]
     if store:
         command += ["--store", store, "--store-accept-loss", accept_loss]
     began = time.perf_counter()

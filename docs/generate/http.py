@@ -9,9 +9,8 @@ from hookrack.entrypoints.http.api import describe_api
 
 _METHODS: Final = ("get", "put", "post", "delete")
 _HEAD: Final = """
-Bodies are JSON; refusals are problem documents, see [errors](errors.md). All calls but the first
-four need the scope `admin`; a running server shows these at `/docs`, and for programs at
-`/openapi.json`.
+Bodies are JSON; refusals are problem documents, see [errors](errors.md). A running server shows the
+calls at `/docs`, and for programs at `/openapi.json`.
 
 A token comes in `Authorization: Bearer <token>`. A token for one account needs no more; one for
 several or all names the account in the header `Hookrack-Account`. No or a bad token is 401, a
@@ -43,12 +42,13 @@ The newest live entry under a webhook key. Scope `read`.
 | query | is |
 | --- | --- |
 | `raw` | true or false; true gives the data alone, with its own content type |
+| `wait` | 0 to 30 seconds; holds the answer until there is an entry that isn't in `If-None-Match` |
 
 200 with `{"eventId", "webhookKey", "account", "flow", "receivedAt", "storedAt", "expiresAt",
 "cursor", "contentType", "data"}`; `dataBase64` instead of `data` where it isn't JSON. The ETag is
 the event id; with a fitting `If-None-Match` the answer is 304. Refusals: 400 `KEY_INVALID`,
 `ACCOUNT_REQUIRED`, `QUERY_INVALID`; 401 `TOKEN_INVALID`; 403 `SCOPE_MISSING`; 404 `NO_EVENT`,
-`ACCOUNT_UNKNOWN`; 501 `NOT_YET` for `wait`; 503.
+`ACCOUNT_UNKNOWN`; 503 `STORE_UNAVAILABLE`, and for `wait` `TOO_MANY_WAITERS`.
 
 ## Health
 
@@ -92,6 +92,8 @@ def _call(title: str, call: Mapping[str, Any], schemas: Mapping[str, Any]) -> st
 
 
 def _body(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:  # one that may be left out
+        schema = schema["anyOf"][0]
     schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if "properties" not in schema:
         return f"Body: {schema['description']}"

@@ -26,11 +26,14 @@ from hookrack.ports import DeadLetters, Headroom, Queue, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.readers import Arrivals, Leases
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
 from hookrack.sqs_address import is_sqs, read_address
 from hookrack.stores.redis import RedisStore
+from hookrack.stores.redis_arrivals import RedisArrivals
+from hookrack.stores.redis_leases import RedisLeases
 from hookrack.stores.redis_registry import RedisRegistry
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
@@ -49,6 +52,8 @@ class App:
     queue: Queue
     letters: DeadLetters
     headroom: Headroom
+    arrivals: Arrivals
+    leases: Leases
     engine: Engine | None
     worker_queues: tuple[Queue, ...]
     read_bytes: int = READ_BYTES  # of data in one answer
@@ -110,6 +115,11 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             await live.adopt_file(file)
         store = await RedisStore.open(_pipe(store_url), prefix=settings.store_prefix)
         stack.push_async_callback(store.close)
+        leases = RedisLeases(_pipe(store_url), prefix=settings.store_prefix, epoch=store.epoch)
+        stack.push_async_callback(leases.close)
+        prefix = settings.store_prefix
+        arrivals = RedisArrivals(_pipe(store_url), url=store_url, prefix=prefix)
+        stack.push_async_callback(arrivals.close)
         headroom = await _headroom(
             settings, store_url, store_url if is_sqs(queue_url) else queue_url
         )
@@ -123,6 +133,8 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             queue=queues.edge,
             letters=queues.letters,
             headroom=headroom,
+            arrivals=arrivals,
+            leases=leases,
             engine=engine,
             worker_queues=queues.workers,
         )

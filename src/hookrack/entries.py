@@ -15,6 +15,7 @@ from hookrack.model import Entry
 class DirectSet:
     """What a caller of the Set/Get API stores itself: received when it is stored.
 
+    `own_ttl`: its caller named the time to live, so that a change of the account's leaves it.
     `keys` are different from each other; `dedupe_id` counts among the account's direct sets only.
     """
 
@@ -24,6 +25,7 @@ class DirectSet:
     content_type: str
     data: bytes
     dedupe_id: str | None = None
+    own_ttl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,32 @@ class AccountPurge:
 
     entries: int
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTimes:
+    """The times to live of a flow as configured: its own, and those of keys that have one."""
+
+    ttl: timedelta
+    keys: Mapping[str, timedelta]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What stored events are to live: by flow ("" = direct sets), and `most` for all of these.
+
+    `others`: events of flows that aren't named are cut to `most`, too.
+    """
+
+    most: timedelta
+    flows: Mapping[str, FlowTimes]
+    others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retimed:
+    """Live entries: those with a new end, those that ended by it, those left as they were."""
+
+    changed: int
+    ended: int
+    kept: int

@@ -2,7 +2,7 @@
 
     HookrackError
     ├── ConfigError    the operator's: names the setting, where it came from, the mend (exit 2)
-    ├── Rejected       the caller's: a 4xx (or 501) with a stable code; nothing was kept
+    ├── Rejected       the caller's: a 4xx with a stable code; nothing was kept
     ├── Unavailable    a dependency's: 503 with Retry-After at the edge, Retry in the worker;
     │                  spends no attempt
     └── Poison         this message will never work: it becomes a dead letter
@@ -53,10 +53,13 @@ class Code(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     QUERY_INVALID = "QUERY_INVALID"
-    NOT_YET = "NOT_YET"
     ENTRY_TOO_LARGE = "ENTRY_TOO_LARGE"
     NOT_ON_LAMBDA = "NOT_ON_LAMBDA"
-    # a dependency
+    GROUP_INVALID = "GROUP_INVALID"
+    GROUPS_FULL = "GROUPS_FULL"
+    READER_TOO_SLOW = "READER_TOO_SLOW"
+    # a dependency, or what there is no room for
+    TOO_MANY_WAITERS = "TOO_MANY_WAITERS"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     STORE_FULL = "STORE_FULL"
     # a message that will never work
@@ -150,13 +153,22 @@ CATALOGUE: dict[Code, Problem] = {
     Code.NOT_FOUND: Problem(404, "No such address", "See the HTTP reference for the addresses."),
     Code.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method from Allow."),
     Code.QUERY_INVALID: Problem(400, "Query is not usable", "See the HTTP reference."),
-    Code.NOT_YET: Problem(501, "Not built yet", "See CHANGELOG for what this version does."),
     Code.ENTRY_TOO_LARGE: Problem(
         413, "Entry is too large for Lambda", "Ask a hookrack server for it, or purge it."
     ),
     Code.NOT_ON_LAMBDA: Problem(
         501, "Not possible on Lambda", "Ask again with wait, or ask a hookrack server."
     ),
+    Code.GROUP_INVALID: Problem(
+        400, "Not the name of a group", "Use 1 to 64 of A-Z a-z 0-9 . _ ~ - in it."
+    ),
+    Code.GROUPS_FULL: Problem(
+        409, "Key has too many groups", "Use one of its groups, or wait until the key is empty."
+    ),
+    Code.READER_TOO_SLOW: Problem(
+        408, "Stream was not read", "Connect again with Last-Event-ID, and read faster."
+    ),
+    Code.TOO_MANY_WAITERS: Problem(503, "Too many readers wait", _RETRY),
     Code.STORE_UNAVAILABLE: Problem(503, "Store is not available", _RETRY),
     Code.STORE_FULL: Problem(503, "Store is full", _RETRY),
     Code.ENVELOPE_INVALID: Problem(422, "Message is no envelope", "Mend its producer."),

@@ -337,6 +337,7 @@ async def write(
         content_type=content_type,
         data=data,
         dedupe_id=dedupe_id,
+        own_ttl=ttl is not None,
     )
     return await store.set_direct(account.id, direct)
 

@@ -5,14 +5,24 @@ Every method raises `Unavailable` when the other side doesn't answer, is loading
 after it the caller knows nothing about what happened: repeating the call is always safe.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
-from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
+from hookrack.entries import (
+    AccountPurge,
+    DirectSet,
+    Found,
+    Life,
+    Page,
+    Retimed,
+    Times,
+    Written,
+)
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
+from hookrack.records import Change, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +357,14 @@ class Store(Protocol):
         """Delete all of an account that nobody writes to any more, but its place in the order."""
         ...
 
+    async def retime(self, account: str, times: Times) -> Retimed:
+        """Give the account's live entries new ends; what is over stays over.
+
+        An event that brought its time to live keeps it, but for `most`. Safe to repeat, so after
+        a crash in between the same call completes it.
+        """
+        ...
+
     async def ping(self) -> None:
         """Returns when the store answers."""
         ...
@@ -354,25 +372,6 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """The whole configuration as kept: JSON texts by name, secrets sealed."""
-
-    version: int
-    account: Mapping[str, str]
-    flow: Mapping[str, str]
-    token: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One record set to `text`, or dropped where that is None."""
-
-    kind: Literal["account", "flow", "token"]
-    name: str
-    text: str | None
 
 
 class Registry(Protocol):

@@ -21,7 +21,8 @@ from hookrack.flows import (
     read_account,
     read_flow,
 )
-from hookrack.ports import Change, Records, Registry
+from hookrack.ports import Registry
+from hookrack.records import Change, Records
 from hookrack.sealing import Sealer
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Token, Tokens

@@ -66,6 +66,7 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
     ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")
+    STREAM_UNREAD = Line("stream.unread", logging.WARNING, "a client didn't read its stream")
     BATCH_PROCESSED = Line("batch.processed", logging.INFO, "the worker settled a batch")
     EVENT_BURIED = Line("event.buried", logging.ERROR, "an envelope became a dead letter")
     WORKER_RETRYING = Line("worker.retrying", logging.WARNING, "the worker waits for the store")
@@ -185,6 +186,7 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     MEMORY_RATIO = Gauge("gateway_store_memory_ratio", "Used of allowed memory.", ("engine",))
     AOF_REPAIRS = Counter("gateway_aof_repairs_total", "Torn file tails that were cut off.")
     ENGINE_RESTARTS = Counter("gateway_engine_restarts_total", "Deaths of the embedded engine.")
+    WAITING = Gauge("gateway_waiting_readers", "Readers that wait at this process.")
     WORKERS_STOPPED = Gauge("gateway_workers_stopped", "Workers that ended by a bug.")
     CLOCK_STEP = Gauge(
         "gateway_clock_step_seconds", "How far the wall clock was set since the start."

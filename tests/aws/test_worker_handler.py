@@ -1,6 +1,7 @@
 """The worker on Lambda, in the real runtime client: what is deleted was stored or is a letter."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -180,6 +181,35 @@ async def test_an_outage_of_the_store_brings_all_of_it_back(
         os.kill(pid, signal.SIGCONT)
         _, answer = await worker.api.invoke(batch(envelope("e-2"), received=2))
         assert undone(answer) == []
+
+
+async def test_a_store_that_failed_over_is_found_again(
+    function: Make, short_dir: Path, prefix: str
+) -> None:
+    """When the connection leads to what is no primary any more, the name is looked up again within
+    the same invocation, and nothing of the batch comes back.
+    """
+    name = short_dir / "store.sock"
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = []
+        for each in ("old", "new"):
+            (short_dir / each).mkdir()
+            server = open_engine(short_dir / each, server=find_engine("embedded"), maxmemory=2**26)
+            sockets.append((await stack.enter_async_context(server)).socket)
+        name.symlink_to(sockets[0])
+        worker = await function("worker_handler", HOOKRACK_STORE=f"unix://{name}")
+        assert undone((await worker.api.invoke(batch(envelope("e-1"))))[1]) == []
+        old = redis.asyncio.Redis(unix_socket_path=str(sockets[0]))
+        await old.replicaof("127.0.0.1", "9")
+        name.unlink()
+        name.symlink_to(sockets[1])
+        _, answer = await worker.api.invoke(batch(envelope("e-2")))
+        assert undone(answer) == [], worker.log()
+        new = redis.asyncio.Redis(unix_socket_path=str(sockets[1]))
+        assert await new.exists(f"{prefix}{{acme}}:p:e-2") == 1
+        await old.replicaof("NO", "ONE")
+        for client in (old, new):
+            await client.aclose()
 
 
 async def test_without_a_store_it_says_so(function: Make) -> None:

@@ -15,7 +15,9 @@ from hookrack._redis import Pipe
 from hookrack.ports import Queue
 from hookrack.queues.redis_streams import RedisStreams
 from hookrack.queues.sqs import SqsQueue
+from hookrack.readers import Leases
 from hookrack.stores.redis import RedisStore
+from hookrack.stores.redis_leases import RedisLeases
 
 ENGINES = ("embedded", "redis-server")
 LEASE = timedelta(seconds=30)
@@ -97,3 +99,13 @@ def clock() -> Clock:
 async def store(pipe: Pipe, prefix: str, clock: Clock) -> RedisStore:
     """An empty store with a clock of its own."""
     return await RedisStore.open(pipe, prefix=prefix, now=clock)
+
+
+@pytest.fixture
+async def leases(url: str, prefix: str, store: RedisStore, clock: Clock) -> AsyncIterator[Leases]:
+    """Leases of what is in the store, by its clock."""
+    line = Pipe(url)
+    line.connect()
+    made = RedisLeases(line, prefix=prefix, epoch=store.epoch, now=clock)
+    yield made
+    await made.close()

@@ -16,7 +16,7 @@ from hookrack.flows import (
     read_configuration,
     read_flow,
 )
-from hookrack.ports import Change
+from hookrack.records import Change
 from hookrack.registry import Live
 from hookrack.sealing import Sealer
 from hookrack.settings import Secret

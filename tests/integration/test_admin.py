@@ -281,3 +281,42 @@ async def test_an_edge_does_not_load_the_framework(served: Served) -> None:
     code = "import sys, hookrack.entrypoints.serve; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"fastapi", "pydantic", "starlette"} & set(found.stdout.split())
+
+
+async def test_times_to_live_change_for_what_is_there(client: httpx.AsyncClient) -> None:
+    """With ?existing=true entries that are there get the configured time, and are counted."""
+    name = f"ttl{token_hex(4)}"
+    await client.put(f"/v1/accounts/{name}", json={"ttl": "1h"})
+    flow = {"keys": ["erp", {"key": "audit", "ttl": "2h"}], "auth": {"type": "none"}}
+    await client.put(f"/v1/accounts/{name}/flows/in", json=flow)
+    client.headers["hookrack-account"] = name
+    await client.put("/v1/keys/own", content=b"1", headers={"hookrack-ttl": "90s"})
+    await client.put("/v1/keys/direct", content=b"1")
+    await client.post(f"/in/{name}/in", content=b"1")
+
+    async def hours(key: str) -> float:
+        entry = (await client.get(f"/v1/keys/{key}")).json()
+        times = [dt.datetime.fromisoformat(entry[each]) for each in ("expiresAt", "receivedAt")]
+        return (times[0] - times[1]).total_seconds() / 3600
+
+    async def there() -> bool:
+        return (await client.get("/v1/keys/erp")).status_code == 200
+
+    await wait_until(there, what="the event under its key")
+    plain = await client.put(f"/v1/accounts/{name}", json={"ttl": "3h"})
+    assert "existing" not in plain.json()
+    assert [await hours(key) for key in ("erp", "audit", "direct")] == [1, 2, 1]
+    made = await client.put(f"/v1/accounts/{name}?existing=true", json={"ttl": "3h"})
+    assert made.json()["existing"] == {"changed": 2, "ended": 0, "kept": 2}
+    assert [await hours(key) for key in ("erp", "audit", "direct")] == [3, 2, 3]
+    flow["ttl"] = "4h"
+    made = await client.put(f"/v1/accounts/{name}/flows/in?existing=true", json=flow)
+    assert made.json()["existing"] == {"changed": 1, "ended": 0, "kept": 1}
+    assert [await hours(key) for key in ("erp", "audit", "direct")] == [4, 2, 3]
+    await client.put(f"/v1/accounts/{name}/flows/in", json={**flow, "ttl": "60s", "keys": ["erp"]})
+    fields = {"ttl": "60s", "maxTtl": "60s"}
+    made = await client.put(f"/v1/accounts/{name}?existing=true", json=fields)
+    assert made.json()["existing"] == {"changed": 4, "ended": 0, "kept": 0}
+    assert await hours("own") == await hours("audit") == 1 / 60
+    answer = await client.put(f"/v1/accounts/{name}?existing=perhaps", json=fields)
+    assert (answer.status_code, answer.json()["code"]) == (400, "QUERY_INVALID")

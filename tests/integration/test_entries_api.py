@@ -191,7 +191,6 @@ def _time(text: str) -> dt.datetime:
         ("/v1/keys/a/events?from=soon", 400, "QUERY_INVALID"),
         ("/v1/keys/a/events?after=garbage", 410, "CURSOR_INVALID"),
         ("/v1/keys/a/events?colour=red", 400, "QUERY_INVALID"),
-        ("/v1/keys/a/events?wait=5", 501, "NOT_YET"),
         ("/v1/keys/a%20b/events", 400, "KEY_INVALID"),
         ("/v1/events/nothing", 404, "EVENT_UNKNOWN"),
         ("/v1/events/no%20id", 404, "EVENT_UNKNOWN"),

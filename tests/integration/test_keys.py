@@ -127,16 +127,16 @@ async def test_a_token_for_all_accounts_must_name_one(served: Served, event_id: 
 
 
 async def test_unknown_queries_are_refused(client: httpx.AsyncClient) -> None:
-    """A query that isn't understood is refused rather than passed over; waiting isn't there yet."""
+    """A query that isn't understood is refused rather than passed over."""
     refused(await client.get("/v1/keys/deploys?rwa=true"), 400, "QUERY_INVALID")
     refused(await client.get("/v1/keys/deploys?raw=maybe"), 400, "QUERY_INVALID")
-    refused(await client.get("/v1/keys/deploys?wait=5"), 501, "NOT_YET")
 
 
 async def test_other_methods_and_addresses_are_refused(client: httpx.AsyncClient) -> None:
     """What isn't there says so."""
     refused(await client.delete("/v1/keys/deploys"), 405, "METHOD_NOT_ALLOWED")
-    refused(await client.get("/v1/keys/deploys/lease"), 404, "NOT_FOUND")
+    refused(await client.get("/v1/keys/deploys/lease"), 405, "METHOD_NOT_ALLOWED")
+    refused(await client.get("/v1/keys/deploys/leases"), 404, "NOT_FOUND")
     refused(await client.get("/nothing"), 404, "NOT_FOUND")
 
 

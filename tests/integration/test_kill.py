@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from chaos import lease
 from chaos.kill import run
 
 CYCLES = int(os.environ.get("HOOKRACK_KILLS", "10"))
@@ -18,3 +19,13 @@ async def test_what_was_acknowledged_survives_kill_9() -> None:
     assert report.violations == []
     assert report.cycles == CYCLES
     assert report.acknowledged >= CYCLES * 16
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_leases_survive_kill_9() -> None:
+    """Killed in mid-lease, nothing is lost, and nothing is handed out twice within a lease."""
+    report = await lease.run(max(3, CYCLES // 3), seed=20261124)
+    assert report.violations == []
+    assert len(report.stored) > 100
+    assert len(report.acked) > 100

@@ -123,5 +123,8 @@ async def test_a_stop_loses_nothing(
             answer = await client.get("/v1/keys/deploys/events?limit=100")
             return {each["eventId"] for each in answer.json()["entries"]} == ids
 
+        async def deleted() -> bool:
+            return await server.size(address.url) == 0
+
         await wait_until(stored, what="storing", seconds=20)
-    assert await server.size(address.url) == 0
+        await wait_until(deleted, what="deleting what was stored")

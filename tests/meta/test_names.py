@@ -22,7 +22,7 @@ POSITIONAL: Final = 2
 ASGI = "the standard's own three, or what an exchange hands on"
 PATH = "account, flow and key are read in the order of an address"
 EXCEPTIONS: Final = {
-    "entrypoints/http/api/entries.py:Hot.__call__": ASGI,
+    "entrypoints/http/api/later.py:Later.__call__": ASGI,
     "entrypoints/http/asgi.py:Front.__call__": ASGI,
     "entrypoints/http/exchange.py:answer": ASGI,
     "entrypoints/http/ingest.py:ingest": ASGI,

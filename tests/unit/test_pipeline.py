@@ -67,7 +67,7 @@ class FailingStore:
     async def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("process only puts, and read only gets")
 
-    set_direct = get_many = history = delete = life = purge_account = _never
+    set_direct = get_many = history = delete = life = purge_account = retime = _never
 
     async def ping(self) -> None:
         """Nobody asks."""

@@ -8,5 +8,6 @@ from hookrack._redis.control import connect, read_config
 from hookrack._redis.faults import ReplyError
 from hookrack._redis.pipe import Pipe
 from hookrack._redis.scripts import Script
+from hookrack._redis.subscriber import Subscriber
 
-__all__ = ["Pipe", "ReplyError", "Script", "connect", "read_config"]
+__all__ = ["Pipe", "ReplyError", "Script", "Subscriber", "connect", "read_config"]

@@ -46,7 +46,7 @@ async def serve(
         async with open_app(settings, file) as app, _workers(app) as workers:
             front = Front(app, workers, write_whole=write_whole)
             server = build(front, limits, tls=tls)
-            async with _listening(server, sockets, workers=workers):
+            async with _listening(server, sockets, app=app, workers=workers):
                 with _announced(app, url) as announce:
                     signals.ready()
                     seconds = time.monotonic() - began
@@ -132,7 +132,7 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
 
 @asynccontextmanager
 async def _listening(
-    server: Server, sockets: list[socket.socket], *, workers: Sequence[Worker]
+    server: Server, sockets: list[socket.socket], *, app: App, workers: Sequence[Worker]
 ) -> AsyncIterator[None]:
     """Serve; at the end the last answers and the last batches have the same few seconds."""
     task = asyncio.create_task(server.serve(sockets=sockets))
@@ -140,6 +140,7 @@ async def _listening(
         await server.listening.wait()
         yield
     finally:
+        app.arrivals.stop()
         server.stop()
         await asyncio.gather(task, *(worker.stop() for worker in workers))
 

@@ -96,4 +96,15 @@ for place = 1, 2 do
   end
   if #found == 2 * PAGE then return {purged, upto, 1} end
 end
+-- With the last entry goes what is known of readers (redis_leases.py has the names).
+if call('EXISTS', KEYS[1], KEYS[2]) == 0 then
+  local tag = string.sub(KEYS[4], 1, -4)
+  local groups = tag .. 'g:' .. key
+  for _, group in ipairs(call('HKEYS', groups)) do
+    for kind in string.gmatch('hwrx', '.') do
+      call('UNLINK', tag .. kind .. ':' .. group .. ':' .. key)
+    end
+  end
+  call('UNLINK', groups)
+end
 return {purged, upto, 0}

@@ -7,10 +7,13 @@
 --       then for each event: id, receivedAt (of a direct set: not looked at, it is now),
 --       flow ("" = direct set), contentType, crc32, data, dedupe window (ms, 0 = no dedupe id),
 --       where it has one: fingerprint (direct sets only, 16 bytes, else ""),
---       number of keys, and for each key: name, ttl (ms)
+--       number of keys (negative: the event brings its ttl itself, which retime.lua leaves), and
+--       for each key: name, ttl (ms)
 -- ->    for each event {"stored", told} | {"again"} | {"duplicate", original id} | {"expired"},
 --       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
 --       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
+--
+-- What was stored is told on the channel {acct}:new: the last sequence, and the keys.
 --
 -- Everything is read and planned before the first write, and the first write takes memory, so that
 -- a full server refuses it before anything has changed.
@@ -67,6 +70,7 @@ for index = 1, count do
     from, at = from + 1, at + 1
   end
   local keys = tonumber(ARGV[from])
+  event.form, keys = keys < 0 and 2 or 1, math.abs(keys)
   from = from + 1
   if seen[event.id] or call('EXISTS', event.life_key) == 1 then
     event.verdict = {'again'}
@@ -161,17 +165,18 @@ local function write_reference(event, key)
   end
 end
 
-local results = {}
+local results, told = {}, {}
 for index, event in ipairs(events) do
   local verdict = event.verdict
   if not verdict then
-    local head = pack('>BI6I6I7I4B', 1, event.received, now, event.seq, event.crc, #event.flow)
+    local head = pack('>BI6I6I7I4B', event.form, event.received, now, event.seq, event.crc, #event.flow)
     call('SET', event.payload_key, head .. event.flow .. pack('>B', #event.type) .. event.type
       .. event.data, 'PX', whole(event.stays - now))
     local references = {}
     for place, key in ipairs(event.keys) do
       references[place] = pack('>I6B', key.expiry, #key.name) .. key.name
       write_reference(event, key)
+      if told[#told] ~= key.name then told[#told + 1] = key.name end
     end
     write_life(event, 'stored', event.expiry, '', table.concat(references))
     if event.mark_key then call('SET', event.mark_key, event.mark, 'PX', whole(event.window)) end
@@ -183,5 +188,9 @@ for index, event in ipairs(events) do
   end
   results[index] = verdict
 end
-if seq > last then call('SET', KEYS[1], whole(seq)) end
+if seq > last then
+  call('SET', KEYS[1], whole(seq))
+  -- Who waits hears of it (redis_arrivals.py); where nobody does it goes nowhere.
+  call('PUBLISH', string.sub(KEYS[1], 1, -4) .. 'new', whole(seq) .. ' ' .. table.concat(told, ' '))
+end
 return results

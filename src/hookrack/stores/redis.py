@@ -1,7 +1,7 @@
 """The Store on Redis/Valkey. Keys, all of one account in one slot by its hash tag {acct}:
 
     {acct}:seq       STRING  last sequence; permanent
-    {acct}:p:<eid>   STRING  header (version receivedAt storedAt seq crc32 flow contentType) + data
+    {acct}:p:<eid>   STRING  header (form receivedAt storedAt seq crc32 flow contentType) + data
     {acct}:l:<eid>   STRING  life: version status receivedAt storedAt flow original, and the keys
                              that it is under, each with its expiry; there = seen before; stays
                              until 24 h past its last expiry, purged or not
@@ -28,7 +28,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from hookrack._redis import Pipe, Script
-from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
+from hookrack.entries import (
+    AccountPurge,
+    DirectSet,
+    Found,
+    Life,
+    Page,
+    Retimed,
+    Times,
+    Written,
+)
 from hookrack.errors import Code, Rejected
 from hookrack.model import (
     Duplicate,
@@ -51,6 +60,7 @@ from hookrack.stores.redis_codec import (
 )
 from hookrack.stores.redis_history import History
 from hookrack.stores.redis_newest import Newest
+from hookrack.stores.redis_retime import retime
 
 _SCAN_COUNT: Final = 1_000
 _MEMBERS_PER_LOOK: Final = 1_000
@@ -67,6 +77,11 @@ class RedisStore:
         self._space = Keyspace(prefix, epoch, now)
         self._newest = Newest(pipe, self._space)
         self._history = History(pipe, self._space)
+
+    @property
+    def epoch(self) -> bytes:
+        """What goes into every cursor."""
+        return self._space.epoch
 
     @classmethod
     async def open(cls, pipe: Pipe, *, prefix: str, now: Clock | None = None) -> "RedisStore":
@@ -111,11 +126,12 @@ class RedisStore:
             keys += (f"{tag}p:{event.id}", f"{tag}l:{event.id}")
             args += (event.id, event.received_at, event.flow, event.content_type)
             args += (zlib.crc32(event.data), event.data)
+            names = len(placement.keys) if event.ttl is None else -len(placement.keys)
             if event.dedupe_id is None:
-                args += (0, len(placement.keys))
+                args += (0, names)
             else:
                 keys.append(f"{tag}d:{mark_name(event.flow, event.dedupe_id)}")
-                args += (milliseconds(placement.dedupe_window), mark, len(placement.keys))
+                args += (milliseconds(placement.dedupe_window), mark, names)
             for key, ttl in placement.keys:
                 keys += (f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}n:{key}")
                 args += (key, milliseconds(ttl))
@@ -196,6 +212,10 @@ class RedisStore:
             if len(members) < _MEMBERS_PER_LOOK:
                 return live
 
+    async def retime(self, account: str, times: Times) -> Retimed:
+        """See `ports.Store`; looks at every name in the store, a page at a time."""
+        return await retime(self._pipe, self._space, account=account, times=times)
+
     async def ping(self) -> None:
         """See `ports.Store`."""
         await self._pipe.call(b"PING")
@@ -214,6 +234,7 @@ def _placement(account: str, direct: DirectSet) -> Placement:
         received_at=0,
         content_type=direct.content_type,
         data=direct.data,
+        ttl=direct.ttl if direct.own_ttl else None,
         dedupe_id=direct.dedupe_id,
     )
     return Placement(event, tuple((key, direct.ttl) for key in direct.keys))

@@ -26,6 +26,7 @@ LARGEST_SEQ: Final = 2**53 - 1  # scores are doubles
 _PAYLOAD: Final = struct.Struct(">B6s6s7sIB")
 _LIFE: Final = struct.Struct(">BB6s6s")
 _TOLD: Final = struct.Struct(">6s6s7s")
+_FORMS: Final = (1, 2)  # of a payload; with 2 the event brought its time to live itself
 _TIME: Final = 6  # bytes of one
 _REALM: Final = 6
 _CURSOR: Final = _REALM + 7
@@ -100,11 +101,11 @@ def decode_entry(account: str, key: str, *, realm: bytes, found: Sequence[bytes]
     """The entry of a script's {expiry, payload, id}. Raises: Unavailable, where it is corrupt."""
     expiry, payload, raw_id = found
     event_id = raw_id.decode()
-    version, received, stored, seq, crc, flow_size = _PAYLOAD.unpack_from(payload)
+    form, received, stored, seq, crc, flow_size = _PAYLOAD.unpack_from(payload)
     flow_end = _PAYLOAD.size + flow_size
     type_end = flow_end + 1 + payload[flow_end]
     data = payload[type_end:]
-    if version != 1 or zlib.crc32(data) != crc:
+    if form not in _FORMS or zlib.crc32(data) != crc:
         emit(log.PAYLOAD_CORRUPT, account=account, key=key, eventId=event_id)
         detail = f"The stored payload of event {event_id} fails its checksum; purge it to go on."
         raise Unavailable(Code.STORE_UNAVAILABLE, detail)

@@ -16,7 +16,7 @@ from typing import Final
 from hookrack._redis import Pipe, Script, connect
 from hookrack._redis.control import translated
 from hookrack.errors import Unavailable
-from hookrack.ports import Change, Records
+from hookrack.records import Change, Records
 
 RECHECK: Final = timedelta(seconds=60)  # in case a notice was lost
 _RETRY_SECONDS: Final = 0.5

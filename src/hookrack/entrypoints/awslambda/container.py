@@ -24,7 +24,7 @@ from hookrack.settings import Settings, pick_setting
 from hookrack.telemetry import configure_logging, emit, log
 
 PAUSE_SECONDS: Final = 10.0  # after which a connection isn't trusted
-PING_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 1.0  # for the store to answer before there is work for it
 CONFIGURATION_SECONDS: Final = 1.0  # for which a configuration is in force without a look
 
 
@@ -50,8 +50,15 @@ Opener = Callable[[Settings, Configuration | None], AbstractAsyncContextManager[
 class Container(Generic[_Kept]):
     """Opens at the first invocation and stays open."""
 
-    def __init__(self, opener: Opener[_Kept], **options: Any) -> None:  # noqa: ANN401 - settings of many types
+    def __init__(
+        self,
+        opener: Opener[_Kept],
+        *,
+        asks_store: bool = True,
+        **options: Any,  # noqa: ANN401 - settings of many types
+    ) -> None:
         self._opener = opener
+        self._asks_store = asks_store
         self._options = options
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stack = AsyncExitStack()
@@ -67,19 +74,26 @@ class Container(Generic[_Kept]):
         return self._loop.run_until_complete(self._run(work))
 
     async def _run(self, work: Callable[[_Kept], Awaitable[_Answer]]) -> _Answer:
-        kept = self._kept
-        if kept is not None and _since(self._asked_at) > PAUSE_SECONDS:
+        kept = self._kept or await self.renew()
+        if self._asks_store and _since(self._asked_at) > PAUSE_SECONDS:
             try:
-                async with asyncio.timeout(PING_SECONDS):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     await kept.store.ping()
             except (Unavailable, TimeoutError) as exc:
                 emit(log.STORE_LOST, detail=f"after a pause: {exc!r}")
-                await self.close()
-        kept = self._kept or await self.renew()
+                kept = await self.renew()
         if _since(self._asked_at) > CONFIGURATION_SECONDS:
-            await kept.live.refresh()
-            self._asked_at = time.time()
+            await self._refresh(kept)
         return await work(kept)
+
+    async def _refresh(self, kept: _Kept) -> None:
+        """Look for another configuration; where there is no answer, that in force stays."""
+        self._asked_at = time.time()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await kept.live.refresh()
+        except (ConfigError, Unavailable, TimeoutError) as exc:
+            emit(log.CONFIGURATION_STALE, detail=repr(exc))
 
     async def renew(self) -> _Kept:
         """Open everything, anew if need be. Raises: ConfigError, Unavailable."""

@@ -4,6 +4,7 @@ Events come from a REST API, an HTTP API (payload 1.0 or 2.0) or a function URL.
 bytes that were sent, the address the public one, and the client whoever Lambda says it is.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -18,7 +19,7 @@ from hookrack.entrypoints.awslambda.container import Container
 from hookrack.entrypoints.http.asgi import Front
 from hookrack.entrypoints.http.exchange import Message, Scope
 from hookrack.entrypoints.http.problems import problem
-from hookrack.errors import Code, CodedError, Rejected
+from hookrack.errors import Code, CodedError, Rejected, Unavailable
 from hookrack.flows import Configuration
 from hookrack.ports import Store
 from hookrack.registry import Live
@@ -59,8 +60,8 @@ async def _open(settings: Settings, file: Configuration | None) -> AsyncIterator
 class Door:
     """A handler for HTTP events, with its state in one container."""
 
-    def __init__(self, *roles: str) -> None:
-        self._container = Container(_open, role=list(roles))
+    def __init__(self, role: str, *, asks_store: bool) -> None:
+        self._container = Container(_open, asks_store=asks_store, role=[role])
 
     def handle(self, event: _Event, _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         """Answer one request. Raises: what means that hookrack can't be opened at all."""
@@ -71,7 +72,10 @@ class Door:
         if _is_server_only(asked.scope["path"]):
             detail = "Streams and metrics are for a server that stays."
             return _Answer.of(CodedError(Code.NOT_ON_LAMBDA, detail)).tell(event)
-        return self._container.run(lambda served: _ask(served, asked)).tell(event)
+        try:
+            return self._container.run(lambda served: _ask(served, asked)).tell(event)
+        except Unavailable as exc:
+            return _Answer.of(exc).tell(event)
 
 
 def _is_server_only(path: str) -> bool:
@@ -93,7 +97,9 @@ async def _ask(served: _Served, asked: Asked) -> "_Answer":
     answer = _Answer(500, [], bytearray())
 
     async def receive() -> Message:
-        return incoming.pop() if incoming else {"type": "http.disconnect"}
+        if not incoming:
+            await asyncio.Event().wait()  # the client stays as long as we do
+        return incoming.pop()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -233,5 +239,5 @@ def _shorter(wait: str) -> str:
     return str(min(int(wait), LONGEST_WAIT)) if is_number else wait
 
 
-EDGE: Final = Door("edge")
-API: Final = Door("api")
+EDGE: Final = Door("edge", asks_store=False)  # what it takes in goes to the queue
+API: Final = Door("api", asks_store=True)

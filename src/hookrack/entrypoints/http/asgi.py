@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -10,6 +10,7 @@ import orjson
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
     JSON,
+    LATER,
     Answer,
     Gone,
     Header,
@@ -21,7 +22,7 @@ from hookrack.entrypoints.http.exchange import (
 )
 from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
-from hookrack.entrypoints.http.keys import get_key, is_get_by_key
+from hookrack.entrypoints.http.keys import PREFIX, get_key, is_get_by_key
 from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
@@ -35,6 +36,7 @@ _NONE: Final = "none"  # the status as long as nobody answered
 _STOPPING: Final = Unavailable(
     Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
 )
+_BELOW_A_KEY: Final = 4  # slashes in the address of a call below a key
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 WriteWhole = Callable[[Send, Answer], bool]  # as `outlet.write_whole`
 _Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
@@ -51,6 +53,7 @@ class Front:
         self._workers = workers
         self._edge = "edge" in app.settings.role
         self._api = _open_api(app) if "api" in app.settings.role else None
+        self._hot = _hot_calls() if self._api else {}
         self._clock_offset = time.time() - time.monotonic()
         self._fixed = {"/livez": _live, "/readyz": self._ready, "/metrics": self._tell}
 
@@ -91,6 +94,10 @@ class Front:
             return "/in/{account}/{flow}", ingest
         if self._api and is_get_by_key(path, method):
             return "/v1/keys/{key}", get_key
+        if method == "POST" and path.startswith(PREFIX) and path.count("/") == _BELOW_A_KEY:
+            verb = path.rpartition("/")[2]
+            if verb in self._hot:
+                return f"/v1/keys/{{key}}/{verb}", self._hot[verb]
         if self._api and path.startswith(("/v1/", "/docs", "/openapi.json")):
             return "/v1", self._rest
         if path in self._fixed:
@@ -100,6 +107,9 @@ class Front:
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
         await self._api(scope, receive, send)
+        later = scope.pop(LATER, None)
+        if later is not None:  # what waits does so here, without the framework's frames
+            await later(scope, receive, send)
 
     def _refused(self, scope: Scope, exc: CodedError) -> None:
         """Count a refusal and say it in one line; a get that finds nothing is none."""
@@ -174,6 +184,12 @@ class _Noted:
         """See `exchange.Whole`."""
         self.status = str(whole[0])
         return self._write_whole is not None and self._write_whole(self._send, whole)
+
+
+def _hot_calls() -> Mapping[str, _Route]:
+    from hookrack.entrypoints.http.api.hot import CALLS  # noqa: PLC0415 - as the rest of the API
+
+    return CALLS
 
 
 def _open_api(app: App) -> _Asgi:

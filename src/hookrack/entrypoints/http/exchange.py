@@ -1,7 +1,7 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hookrack.errors import Code, Rejected
 
@@ -14,10 +14,37 @@ Answer = tuple[int, Sequence[Header], bytes]  # status, headers with a length, b
 Whole = Callable[[Answer], bool]  # writes an answer in one piece, or does nothing and says False
 
 JSON: Final[Header] = (b"content-type", b"application/json")
+PEER: Final = "hookrack.peer"  # where a scope has its connection
+LATER: Final = "hookrack.later"  # and what is still to do, once the framework is done
 
 
 class Gone(Exception):  # noqa: N818 - a state of the peer, no fault of ours
     """The client went away before its request was complete; there is nobody to answer."""
+
+
+class Peer(Protocol):
+    """The connection of a request, for answers that take their time."""
+
+    on_gone: Callable[[], None] | None
+    has_left: bool  # it will send nothing more; perhaps it still reads
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing reaches the client any more."""
+        ...
+
+    def end_with(self, data: bytes) -> None:
+        """Write `data` as it is, past everything that waits to be written, and close."""
+        ...
+
+
+def tell_when_gone(scope: Scope, call: Callable[[], None] | None) -> None:
+    """Have `call` called when the client leaves or has sent its last byte; None ends that."""
+    peer: Peer | None = scope.get(PEER)
+    if peer is not None:
+        peer.on_gone = call
+        if call is not None and peer.has_left:
+            call()
 
 
 def header(scope: Scope, name: bytes) -> str | None:

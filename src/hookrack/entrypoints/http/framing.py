@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hookrack.entrypoints.http.exchange import PEER
 from hookrack.entrypoints.http.limits import Limits
 from hookrack.entrypoints.http.outlet import asking_first
 from hookrack.errors import Code, CodedError, Rejected
@@ -163,6 +164,7 @@ class Framing(HttpToolsProtocol, ABC):
             self._upgrading = True
             return
         super().on_headers_complete()
+        self.scope[PEER] = self  # type: ignore[typeddict-unknown-key]
         if self.expect_100_continue:
             self.app = self.config.loaded_app
         self.headers = []  # trailers could pass for headers that nobody has checked

@@ -39,6 +39,7 @@ async def render(app: App, workers: Sequence[Worker], *, offset: float) -> bytes
     """
     measured: Gauges = {
         metrics.CLOCK_STEP.name: {(): time.time() - time.monotonic() - offset},
+        metrics.WAITING.name: {(): app.arrivals.waiting},
         metrics.WORKERS_STOPPED.name: {(): sum(not worker.alive for worker in workers)},
     }
     if app.engine is not None:

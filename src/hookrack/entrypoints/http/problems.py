@@ -1,13 +1,15 @@
 """Errors as answers: RFC 9457 problem details, one place for all of them."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import orjson
 
 from hookrack.entrypoints.http.exchange import Header
-from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable
+from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable, Violation
 
 _TYPE: Final[Header] = (b"content-type", b"application/problem+json")
+NO_JSON: Final = "The body is JSON: send it with Content-Type: application/json."
 # After these the rest of the request may still be on its way: the connection can't be used again.
 _CLOSING: Final = frozenset(
     {
@@ -50,3 +52,10 @@ def method_not_allowed(*allowed: str) -> tuple[int, list[Header], bytes]:
     error = CodedError(Code.METHOD_NOT_ALLOWED, f"Allowed here: {names}.")
     status, headers, body = problem(error)
     return status, [*headers, (b"allow", names.encode())], body
+
+
+def unfit(faults: Iterable[tuple[Sequence[object], str]]) -> Rejected:
+    """What a body or query of another shape is refused with; each fault is a place and words."""
+    found = [Violation("/" + "/".join(map(str, place)), words) for place, words in faults]
+    detail = f"{found[0].pointer or '/'}: {found[0].message}." if found else "See the reference."
+    return Rejected(Code.QUERY_INVALID, detail, violations=found)

@@ -5,6 +5,7 @@ connection ends, after the client had time to read.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -29,13 +30,18 @@ class Crowd(ServerState):
 class Connection(Framing):
     """From the first byte to the last."""
 
-    __slots__ = ("_crowd", "_lingers", "_outlet", "socket", "unsent", "unsent_seconds")
+    __slots__ = (
+        *("_crowd", "_lingers", "_outlet", "has_left", "on_gone", "socket"),
+        *("unsent", "unsent_seconds"),
+    )
 
     def __init__(self, *, server_state: Crowd, **others: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(server_state=server_state, **others)
         self._crowd = server_state
         self._lingers = False
         self.unsent, self.unsent_seconds = 0, 0.0
+        self.on_gone: Callable[[], None] | None = None  # of the request under way, if it waits
+        self.has_left = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, or turn it away."""
@@ -52,6 +58,7 @@ class Connection(Framing):
         self._crowd.lingering -= self._lingers
         self.state, self._lingers = CLOSING, False
         super().connection_lost(exc)
+        self._leave()
         self._outlet.shut()
         self.transport = self.socket
 
@@ -61,7 +68,25 @@ class Connection(Framing):
         if not whole or not self._under_way():
             return False
         self.cycle.keep_alive = False
+        self._leave()
         return self.scheme == "http"
+
+    def _leave(self) -> None:
+        """Tell a request that waits: nobody does, or nobody will send anything more."""
+        self.has_left = True
+        if self.on_gone is not None:
+            self.on_gone()
+
+    @property
+    def is_gone(self) -> bool:
+        """See `exchange.Peer`."""
+        return self.socket.is_closing()
+
+    def end_with(self, data: bytes) -> None:
+        """See `exchange.Peer`; a client that doesn't read it is given up by `sweep`."""
+        self.socket.write(data)
+        self._outlet.shut()
+        self.socket.close()
 
     def shutdown(self) -> None:
         """The server stops: close when what is under way is answered."""

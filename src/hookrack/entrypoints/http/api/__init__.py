@@ -14,19 +14,28 @@ from starlette.routing import Match, Route
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, entries, template, tokens
+from hookrack.entrypoints.http.api import (
+    accounts,
+    dead_letters,
+    entries,
+    leases,
+    template,
+    tokens,
+)
 from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.keys import is_get_by_key
-from hookrack.entrypoints.http.problems import method_not_allowed, problem
-from hookrack.errors import Code, CodedError, ConfigError, Rejected, Violation
+from hookrack.entrypoints.http.problems import NO_JSON, method_not_allowed, problem, unfit
+from hookrack.errors import Code, CodedError, ConfigError, Rejected
 
 _ABOUT: Final = (
     "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
 )
 
-_ROUTERS: Final = tuple(each.router for each in (entries, accounts, tokens, dead_letters, template))
+_ROUTERS: Final = tuple(
+    each.router for each in (entries, leases, accounts, tokens, dead_letters, template)
+)
 
 
 def open_api(app: App) -> Asgi:
@@ -105,16 +114,10 @@ async def _invalid(_: Request, exc: Exception) -> Response:
 async def _unfit(request: Request, exc: Exception) -> Response:
     """A body or query of another shape than the route's."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for these
-    found = [
-        Violation("/" + "/".join(str(part) for part in each["loc"][1:]), str(each["msg"]))
-        for each in exc.errors()
-    ]
     content_type = request.headers.get("content-type", "")
     if "json" not in content_type and any(each["loc"] == ("body",) for each in exc.errors()):
-        detail = "The body is JSON: send it with Content-Type: application/json."
-        return _answer(problem(Rejected(Code.QUERY_INVALID, detail)))
-    detail = f"{found[0].pointer or '/'}: {found[0].message}." if found else "See the reference."
-    return _answer(problem(Rejected(Code.QUERY_INVALID, detail, violations=found)))
+        return _answer(problem(Rejected(Code.QUERY_INVALID, NO_JSON)))
+    return _answer(problem(unfit((each["loc"][1:], each["msg"]) for each in exc.errors())))
 
 
 def _methods(request: Request) -> list[str]:

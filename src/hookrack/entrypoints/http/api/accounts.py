@@ -20,6 +20,7 @@ from hookrack.flows import (
 from hookrack.letters import discard
 from hookrack.model import is_name
 from hookrack.ports import LetterFilter
+from hookrack.retiming import retime
 from hookrack.tokens import Token
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts and flows"])
@@ -41,9 +42,20 @@ async def get_account(*, account: str, app: Served, token: Admin) -> dict[str, A
 
 @router.put("/{account}", responses={201: {"description": "Made"}})
 async def put_account(
-    *, account: str, fields: _Fields, app: Served, token: Admin, response: Response
+    *,
+    account: str,
+    fields: _Fields,
+    app: Served,
+    token: Admin,
+    response: Response,
+    existing: bool = False,
 ) -> dict[str, Any]:
-    """Make an account or change its own fields; its flows are set one by one."""
+    """Make an account or change its own fields; its flows are set one by one.
+
+    Times to live hold for what is stored from then on; with `existing=true` also for what is
+    there, which takes its time: the answer counts entries that were changed, ended by it, and
+    kept. After a failure in between, the same call completes it.
+    """
     if token.accounts is None and not is_name(account):
         raise Rejected(Code.CONFIG_INVALID, "An account id is 1 to 63 of a-z 0-9 _ -.")
     _covered(token, account)
@@ -53,7 +65,8 @@ async def put_account(
     wanted = read_account(account, fields, flows=there.flows if there else {})
     _check_times(wanted)
     await app.live.put_account(wanted)
-    return _shown(app, _account(app, token, account))
+    made = _account(app, token, account)
+    return _shown(app, made) | (await _retimed(app, made) if existing else {})
 
 
 @router.delete("/{account}")
@@ -96,16 +109,29 @@ async def get_flow(*, account: str, flow: str, app: Served, token: Admin) -> dic
 
 @router.put("/{account}/flows/{flow}", responses={201: {"description": "Made"}})
 async def put_flow(
-    *, account: str, flow: str, fields: _Fields, app: Served, token: Admin, response: Response
+    *,
+    account: str,
+    flow: str,
+    fields: _Fields,
+    app: Served,
+    token: Admin,
+    response: Response,
+    existing: bool = False,
 ) -> dict[str, Any]:
-    """Make or change a flow; in force everywhere within a second."""
+    """Make or change a flow; in force everywhere within a second.
+
+    With `existing=true` the times to live of flow and keys hold for what is there already, too;
+    see the account's.
+    """
     max_ttl = _account(app, token, account).max_ttl
     if not is_name(flow):
         raise Rejected(Code.CONFIG_INVALID, "A flow id is 1 to 63 of a-z 0-9 _ -.")
     if app.configuration.find_flow(account, flow) is None:
         response.status_code = 201
     await app.live.put_flow(read_flow(flow, fields, account=account, max_ttl=max_ttl))
-    return _flow_shown(app, _flow(app, token, account, flow))
+    made = _flow(app, token, account, flow)
+    retimed = await _retimed(app, _account(app, token, account), made) if existing else {}
+    return _flow_shown(app, made) | retimed
 
 
 @router.delete("/{account}/flows/{flow}", status_code=204)
@@ -113,6 +139,12 @@ async def delete_flow(*, account: str, flow: str, app: Served, token: Admin) -> 
     """Forget a flow. What it stored stays until its time; what is queued becomes dead letters."""
     _flow(app, token, account, flow)
     await app.live.drop_flow(account, flow)
+
+
+async def _retimed(app: App, account: Account, flow: Flow | None = None) -> dict[str, Any]:
+    """What became of the entries that were there."""
+    found = await retime(account, store=app.store, flow=flow)
+    return {"existing": {"changed": found.changed, "ended": found.ended, "kept": found.kept}}
 
 
 def _check_times(account: Account) -> None:

@@ -6,6 +6,8 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
 
 from hookrack.app import App
+from hookrack.entrypoints.http.waiting import Reading
+from hookrack.pipeline import check_key
 from hookrack.tokens import Scope, Token, pick_account
 
 _bearer = HTTPBearer(auto_error=False, description="A token with the scope of the call.")
@@ -40,6 +42,19 @@ class Caller:
 Admin = Annotated[Token, Depends(Caller("admin"))]
 Reader = Annotated[Token, Depends(Caller("read"))]
 Writer = Annotated[Token, Depends(Caller("write"))]
+Acker = Annotated[Token, Depends(Caller("ack"))]
+
+
+def reading_of(token: Token, request: Request, *, key: str, scope: Scope) -> Reading:
+    """A call that may wait on a key. Raises: Rejected (`KEY_INVALID`), and as `account_of`."""
+    app, given = app_of(request), request.headers.get("authorization")
+    account = account_of(token, request)
+    check_key(key)
+
+    def authorize() -> object:
+        return pick_account(app.tokens.identify(given, scope), account)
+
+    return Reading(app, account, key, authorize)
 
 
 def account_of(token: Token, request: Request) -> str:

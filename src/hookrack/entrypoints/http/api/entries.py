@@ -1,26 +1,36 @@
 """Set, get, history, purge, and the life of an event."""
 
+import re
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from hookrack import pipeline
 from hookrack.entries import Life, Written
-from hookrack.entrypoints.http.api.caller import Reader, Served, Writer, account_of
+from hookrack.entrypoints.http.api.caller import (
+    Reader,
+    Served,
+    Writer,
+    account_of,
+    reading_of,
+)
+from hookrack.entrypoints.http.api.later import Later
 from hookrack.entrypoints.http.exchange import Receive, Scope, Send, read_body
 from hookrack.entrypoints.http.keys import get_key
+from hookrack.entrypoints.http.waiting import Place, page_json, stream, wait_for_page
 from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.flows import LARGEST_BODY_BYTES, Account
 from hookrack.jsontext import find_json_fault, split_members
 from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
 
 router = APIRouter(prefix="/v1", tags=["set and get"])
-_NOT_YET: Final = "Waiting for an entry comes with a later version."
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:", re.ASCII)
 _DATA: Final[dict[str, Any]] = {
     "requestBody": {
         "description": "The data, with its own Content-Type",
@@ -37,12 +47,34 @@ _SET: Final[dict[str, Any]] = {
 }
 
 
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Events, one for each entry", "content": {"text/event-stream": {}}}
+}
+
+
 class Keys(BaseModel):
     """The keys to get."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     keys: list[str]
+
+
+def _whole(value: object) -> object:
+    """Digits, and no other way to write a number."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("not a whole number of seconds")
+    return value
+
+
+def _rfc3339(value: object) -> object:
+    """A date, a time and an offset; pydantic would take a bare number as well."""
+    if isinstance(value, str) and not _TIME.match(value):
+        raise ValueError("not a time as RFC 3339 has it, such as 2026-11-23T10:00:00Z")
+    return value
+
+
+_Since = Annotated[AwareDatetime | None, BeforeValidator(_rfc3339), Field(alias="from")]
 
 
 class Listed(BaseModel):
@@ -52,27 +84,29 @@ class Listed(BaseModel):
 
     after: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    wait: int | None = None
+    since: _Since = None
+    wait: Annotated[int, Field(ge=0, le=30), BeforeValidator(_whole)] = 0
+
+    def place(self, *, after: str | None = None) -> Place:
+        """Where to begin; what a client says it had last goes before the query."""
+        since = None if self.since is None else int(self.since.timestamp() * 1000)
+        return Place(after=after or self.after, since=since, limit=self.limit)
 
 
-class Hot(Response):
-    """The answer of the hot route, which serves this address ahead of the framework."""
+class Streamed(BaseModel):
+    """Where a stream begins."""
 
-    def __init__(self, app: Any) -> None:  # noqa: ANN401 - the app of this process
-        super().__init__()
-        self._app = app
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve it there."""
-        await get_key(self._app, scope, receive, send)
+    after: str | None = None
+    since: _Since = None
 
 
 @router.get("/keys/{key}", response_class=Response)
 async def get_newest(*, key: str, app: Served, token: Reader) -> Response:
     """The newest live entry; If-None-Match gives 304, ?raw=true the data alone."""
     del key, token
-    return Hot(app)
+    return Later(partial(get_key, app))  # the hot route serves this address ahead of the framework
 
 
 @router.put("/keys/{key}", status_code=201, response_class=Response, openapi_extra=_DATA)
@@ -137,23 +171,47 @@ async def get_many(*, wanted: Keys, request: Request, app: Served, token: Reader
 
 @router.get("/keys/{key}/events", response_class=Response)
 async def get_history(
-    *, key: str, wanted: Annotated[Listed, Query()], request: Request, app: Served, token: Reader
+    *, key: str, wanted: Annotated[Listed, Query()], request: Request, token: Reader
 ) -> Response:
-    """Entries in storing order after the cursor; without `after` from the oldest live one."""
-    if wanted.wait is not None:
-        raise Rejected(Code.NOT_YET, _NOT_YET)
-    page = await pipeline.history(
-        account_of(token, request),
-        key,
-        store=app.store,
-        after=wanted.after,
-        since=None if wanted.since is None else int(wanted.since.timestamp() * 1000),
-        limit=wanted.limit,
-        max_bytes=app.read_bytes,
-    )
-    entries = b",".join(encode_entry(entry) for entry in page.entries)
-    told = orjson.dumps({"cursor": page.cursor, "more": page.more})[1:]
-    return _json(b'{"entries":[%b],%b' % (entries, told))
+    """Entries in storing order after the cursor; without `after` from the oldest live one.
+
+    `from` (RFC 3339) begins with what was stored then; `wait` (0 to 30 seconds) holds an answer
+    that would be empty until there is an entry.
+    """
+    reading = reading_of(token, request, key=key, scope="read")
+    place = wanted.place()
+    if not wanted.wait:
+        return _json(page_json(await place.page(reading)))
+    wait = timedelta(seconds=wanted.wait)
+
+    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> None:
+        await wait_for_page(scope, send, reading=reading, place=place, wait=wait)
+
+    return Later(answer_later)
+
+
+@router.get("/keys/{key}/stream", response_class=Response, responses=_STREAM)
+async def get_stream(
+    *,
+    key: str,
+    wanted: Annotated[Streamed, Query()],
+    request: Request,
+    token: Reader,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Entries as server-sent events, from a place on: `id` is the cursor, `data` the entry.
+
+    A client that connects again with `Last-Event-ID` goes on behind that one. There is a comment
+    at least every 15 seconds. The event `closed` says why a stream is ended by the server: a
+    problem document, for example `READER_TOO_SLOW`.
+    """
+    reading = reading_of(token, request, key=key, scope="read")
+    place = Listed(after=wanted.after, since=wanted.since).place(after=last_event_id)
+
+    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> None:
+        await stream(scope, send, reading=reading, place=place)
+
+    return Later(answer_later)
 
 
 @router.delete("/keys/{key}/events/{event_id}")

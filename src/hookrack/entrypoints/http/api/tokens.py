@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from hookrack.entrypoints.http.api.caller import Admin, Served
 from hookrack.errors import Code, Rejected
-from hookrack.ports import Change, Records
+from hookrack.records import Change, Records
 from hookrack.tokens import Scope, Token, new_token
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])

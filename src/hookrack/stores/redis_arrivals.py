@@ -1,0 +1,237 @@
+"""Arrivals on Redis/Valkey: one subscribed line per process, however many readers wait.
+
+    {acct}:new    CHANNEL   `SEQ KEY KEY ...` by put.lua, for what it has just stored;
+                            `- KEY` by the scripts of leases, when entries can be leased again
+
+A message that is lost costs time, never an entry. After a cut all readers look for themselves; and
+every `RECHECK` the last sequence of each watched account is compared with the last one heard of.
+What was there at the look before and still hasn't been heard of was lost.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from hookrack._redis import Pipe, Subscriber
+from hookrack.errors import Code, HookrackError, Unavailable
+from hookrack.readers import Watch
+
+RECHECK: Final = timedelta(seconds=5)
+WAITERS: Final = 20_000  # of one process
+_RETRY_SECONDS: Final = 5
+
+
+class _Account:
+    """The watches of one account by key, and what was heard of it."""
+
+    __slots__ = ("channel", "heard", "keys", "seen")
+
+    def __init__(self, channel: bytes) -> None:
+        self.channel = channel
+        self.keys: dict[str, set[_Watch]] = {}
+        self.heard = -1  # the last sequence that a message told of
+        self.seen = -1  # the last sequence at the last look
+
+    def tell(self, text: bytes) -> None:
+        """A message of the channel."""
+        mark, *keys = text.split()
+        given_back = mark == b"-"
+        if not given_back:
+            self.heard = max(self.heard, int(mark))
+        for key in keys:
+            for watch in self.keys.get(key.decode(), ()):
+                if watch.leases or not given_back:
+                    watch.wake()
+
+    def look(self, last: int) -> None:
+        """The account's last sequence is `last`: wake everybody if messages were lost."""
+        if self.heard < self.seen:
+            self.wake_all()
+            self.heard = self.seen
+        elif self.seen < 0:
+            self.heard = max(self.heard, last)  # whoever watches has looked since
+        self.seen = last
+
+    def wake_all(self) -> None:
+        """Everybody had better look."""
+        for watches in self.keys.values():
+            for watch in watches:
+                watch.wake()
+
+
+class RedisArrivals:
+    """See `readers.Arrivals`; `recheck` is shorter in tests."""
+
+    def __init__(
+        self,
+        pipe: Pipe,
+        *,
+        url: str,
+        prefix: str,
+        limit: int = WAITERS,
+        recheck: timedelta = RECHECK,
+    ) -> None:
+        self.waiting = 0
+        self.stopped = False
+        self._pipe = pipe
+        self._prefix = prefix
+        self._limit = limit
+        self._recheck = recheck
+        self._accounts: dict[str, _Account] = {}
+        self._by_channel: dict[bytes, _Account] = {}
+        self._line = Subscriber(url, on_message=self._tell, on_gap=self._resume)
+        self._looking: asyncio.Task[None] | None = None
+
+    async def watch(
+        self, account: str, key: str, *, wait: timedelta | None, leases: bool = False
+    ) -> Watch:
+        """See `readers.Arrivals`."""
+        if self.waiting >= self._limit:
+            raise Unavailable(
+                Code.TOO_MANY_WAITERS, "Too many readers wait here.", retry_after=_RETRY_SECONDS
+            )
+        found = self._accounts.get(account)
+        if found is None:
+            channel = f"{self._prefix}{{{account}}}:new".encode()
+            found = self._accounts[account] = self._by_channel[channel] = _Account(channel)
+        watch = _Watch(self, found, key=key, leases=leases)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._keep_looking(), name="recheck-arrivals")
+        try:
+            await self._line.subscribe(found.channel)
+        except BaseException:
+            watch.close()
+            raise
+        watch.begin(wait)
+        return watch
+
+    def stop(self) -> None:
+        """See `readers.Arrivals`."""
+        self.stopped = True
+        self._wake_all()
+
+    async def close(self) -> None:
+        """See `readers.Arrivals`."""
+        self.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._line.close()
+        await self._pipe.close()
+
+    def _tell(self, channel: bytes, text: bytes) -> None:
+        found = self._by_channel.get(channel)
+        if found is not None:
+            found.tell(text)
+
+    def _resume(self, channel: bytes) -> None:
+        found = self._by_channel.get(channel)
+        if found is not None:
+            found.wake_all()
+
+    def _wake_all(self) -> None:
+        for account in self._accounts.values():
+            account.wake_all()
+
+    async def _keep_looking(self) -> None:
+        """As long as anybody waits: is the line alive, was a message lost, who waits no more?"""
+        while self._accounts:
+            await asyncio.sleep(self._recheck.total_seconds())
+            self._line.probe()
+            for name, account in list(self._accounts.items()):
+                if not account.keys:
+                    self._forget(name, account)
+                    continue
+                with suppress(HookrackError):  # no answer: there will be another look
+                    last = await self._pipe.call(b"GET", account.channel[: -len(b"new")] + b"seq")
+                    account.look(int(last or 0))
+        self._looking = None
+
+    def _forget(self, name: str, account: _Account) -> None:
+        """Nobody has waited there for a while, or has just begun to leave."""
+        del self._accounts[name], self._by_channel[account.channel]
+        self._line.unsubscribe(account.channel)
+
+
+class _Watch:
+    """One reader; many of them, so small."""
+
+    __slots__ = (
+        "_account",
+        "_end",
+        "_future",
+        "_hub",
+        "_key",
+        "_open",
+        "_woken",
+        "leases",
+        "over",
+        "woke",
+    )
+
+    def __init__(self, hub: RedisArrivals, account: _Account, *, key: str, leases: bool) -> None:
+        self.leases = leases
+        self.over = False
+        self.woke = False
+        self._hub = hub
+        self._account = account
+        self._key = key
+        self._future: asyncio.Future[None] | None = None
+        self._end: asyncio.TimerHandle | None = None
+        self._woken = False
+        self._open = True
+        account.keys.setdefault(key, set()).add(self)
+        hub.waiting += 1
+
+    def begin(self, wait: timedelta | None) -> None:
+        """From now on the time to wait runs."""
+        if wait is not None:
+            loop = asyncio.get_running_loop()
+            self._end = loop.call_later(wait.total_seconds(), self.close)
+
+    async def wait(self, at_most: timedelta | None = None) -> bool:
+        """See `readers.Watch`."""
+        if self._hub.stopped:
+            self.over = True
+        if not self._woken and not self.over and self._open:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(at_most.total_seconds(), self._rouse) if at_most else None
+            self._future = loop.create_future()
+            try:
+                await self._future
+            finally:
+                self._future = None
+                if timer is not None:
+                    timer.cancel()
+        self.woke, self._woken = self._woken, False
+        self.over = self.over or self._hub.stopped
+        return self._open and not self.over
+
+    def wake(self) -> None:
+        """Something came."""
+        self._woken = True
+        self._rouse()
+
+    def stop(self) -> None:
+        """See `readers.Watch`."""
+        self.over = True
+        self._rouse()
+
+    def close(self) -> None:
+        """See `readers.Watch`; also what happens when the time is up."""
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+        if self._open:
+            self._open = False
+            self._hub.waiting -= 1
+            watches = self._account.keys[self._key]
+            watches.remove(self)
+            if not watches:
+                del self._account.keys[self._key]
+            self._rouse()
+
+    def _rouse(self) -> None:
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
