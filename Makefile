@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos conformance bench docs lock clean
+.PHONY: all setup run check fmt test chaos conformance kairos bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -47,6 +47,10 @@ SEED ?= 1
 conformance: setup
 	conformance/install
 	$(BIN)/python -m conformance --cases $(CASES) --seed $(SEED)
+
+# What a platform spares its message broker: the example, with a real ActiveMQ where there is one.
+kairos: setup
+	$(BIN)/python -m examples.kairos
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)

@@ -76,7 +76,7 @@ class Row:
         renamed = {"event_id": "event", "token_id": "token"}
         if self.path.startswith("/v1/dead-letters"):
             renamed["event_id"] = "letter"
-        path = self.path
+        path = self.path.replace("{group}", "default")
         for theirs, ours in renamed.items():
             path = path.replace(f"{{{theirs}}}", f"<{ours}>")
         return path.replace("{", "<").replace("}", ">")
@@ -94,6 +94,14 @@ TABLE: Final = (
     Row("GET", "/v1/keys/{key}/events", "read", 200, shows=True),
     Row("DELETE", "/v1/keys/{key}/events/{event_id}", "write", 200, things=True),
     Row("DELETE", "/v1/keys/{key}/events", "write", 200),
+    Row("GET", "/v1/keys/{key}/stream", "read", 200, shows=True),
+    Row("POST", "/v1/keys/{key}/lease", "ack", 200, json={"leaseSeconds": 1}),
+    Row("POST", "/v1/keys/{key}/ack", "ack", 200, json={"receipts": ["r"]}),
+    Row("POST", "/v1/keys/{key}/release", "ack", 200, json={"receipts": ["r"]}),
+    Row("POST", "/v1/keys/{key}/extend", "ack", 200, json={"receipts": ["r"]}),
+    Row("GET", "/v1/keys/{key}/groups", "read", 200),
+    Row("GET", "/v1/keys/{key}/groups/{group}/dead-letters", "read", 200),
+    Row("POST", "/v1/keys/{key}/groups/{group}/dead-letters/redrive", "ack", 200, json={}),
     Row("GET", "/v1/events/{event_id}", "read", 200, things=True),
     Row("GET", "/v1/accounts", "admin", 200, "nothing", shows=True),
     Row("GET", "/v1/accounts/{account}", "admin", 200, "address", shows=True),
@@ -121,7 +129,7 @@ TABLE: Final = (
 )
 # How the front door sorts paths before the framework sees them; each leads to rows above.
 SORTED: Final = {
-    *("/", "/in/", "/in/{account}/{flow}", "/v1", "/v1/", "/v1/keys/{key}"),
+    *("/", "/in/", "/in/{account}/{flow}", "/v1", "/v1/", "/v1/keys/{key}", "/v1/keys/{key}/"),
     *("/docs", "/openapi.json", "/livez", "/readyz", "/metrics"),
 }
 

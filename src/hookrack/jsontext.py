@@ -93,6 +93,23 @@ def split_members(text: bytes) -> dict[str, bytes]:
     return refuse_duplicate_names(members)
 
 
+def split_items(text: bytes) -> list[bytes]:
+    """The items of one JSON array, each as the text it was written in.
+
+    Raises: ValueError when `text` is no JSON array.
+    """
+    items: list[bytes] = []
+    at = _after(text, 0, b"[")
+    while text[at : at + 1] != b"]":
+        at = _after(text, at, b",") if items else at
+        item, at = _value(text, at)
+        items.append(item)
+        at = _blanks_end(text, at)
+    if _blanks_end(text, at + 1) != len(text):
+        raise ValueError(f"something follows the array at byte {at + 1}")
+    return items
+
+
 def _value(text: bytes, at: int) -> tuple[bytes, int]:
     """The JSON value that begins at `at`, and where it ends."""
     if text[at : at + 1] in (b"[", b"{"):

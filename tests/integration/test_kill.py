@@ -27,5 +27,5 @@ async def test_leases_survive_kill_9() -> None:
     """Killed in mid-lease, nothing is lost, and nothing is handed out twice within a lease."""
     report = await lease.run(max(3, CYCLES // 3), seed=20261124)
     assert report.violations == []
-    assert len(report.stored) > 100
-    assert len(report.acked) > 100
+    assert len(report.stored) >= report.cycles * 3
+    assert len(report.acked) >= report.cycles * 3

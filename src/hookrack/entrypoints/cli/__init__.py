@@ -28,6 +28,8 @@ _COMMANDS: Final = {
     "export": "apply:export",
     "get": "get:get",
     "set": "set:set_",
+    "tail": "tail:tail",
+    "pull": "pull:pull",
     "dead-letters": "dead_letters:dead_letters",
     "token": "token:token",
     "template": "template:template",

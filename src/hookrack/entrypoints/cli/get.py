@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hookrack.entrypoints.cli.connection import Api, key_path, with_api
+from hookrack.client.calls import key_path
+from hookrack.entrypoints.cli.connection import Api, with_api
 from hookrack.entrypoints.cli.options import account_option, data_dir_option
 from hookrack.entrypoints.cli.output import show_json, write
 

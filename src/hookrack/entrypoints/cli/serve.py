@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hookrack.entrypoints.cli.options import settings_options
+from hookrack.entrypoints.cli.parts import need_server_parts
 from hookrack.entrypoints.configured import load
 
 
@@ -17,6 +18,7 @@ from hookrack.entrypoints.configured import load
 @settings_options
 def serve(**options: Any) -> int:  # noqa: ANN401 - settings of many types
     """Take webhooks, store them, and hand them out, until SIGTERM or Ctrl-C."""
+    need_server_parts()
     hang_ups: list[int] = []  # one that comes before all is ready mustn't end us, nor be lost
     signal.signal(signal.SIGHUP, lambda number, _: hang_ups.append(number))
     import asyncio  # noqa: PLC0415 - a server's imports are for serving only

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from hookrack.entrypoints.cli.connection import Api, key_path, with_api
+from hookrack.client.calls import key_path
+from hookrack.entrypoints.cli.connection import Api, with_api
 from hookrack.entrypoints.cli.options import account_option, data_dir_option, json_option
 from hookrack.entrypoints.cli.output import show_json
 from hookrack.model import JSON_TYPE

@@ -1,0 +1,1 @@
+"""Kairos Products: an integration platform before hookrack and with it, and what that spares."""

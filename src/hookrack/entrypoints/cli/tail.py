@@ -1,0 +1,53 @@
+"""`hookrack tail`."""
+
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from hookrack.client import AsyncClient
+from hookrack.client.calls import key_path
+from hookrack.entrypoints.cli.connection import with_client
+from hookrack.entrypoints.cli.options import account_option, data_dir_option, json_option
+from hookrack.entrypoints.cli.shown import parse_since, show_entry
+
+
+@click.command(epilog="Example: hookrack tail erp --account acme --from 15m")
+@click.argument("key")
+@account_option
+@click.option(
+    "--from",
+    "since",
+    type=parse_since,
+    metavar="TIME",
+    help="Begin with what was stored then: a time, 15m, or now.",
+)
+@click.option("--after", metavar="CURSOR", help="Begin behind the entry with this cursor.")
+@click.option("--limit", type=click.IntRange(min=1), help="End after so many entries.")
+@json_option
+@data_dir_option
+def tail(
+    *, key: str, account: str | None, since: datetime | None, after: str | None, limit: int | None,
+    as_json: bool, data_dir: Path | None,
+) -> int:  # fmt: skip
+    """Print what is under a webhook key, and then each entry as it comes, until Ctrl-C.
+
+    A server that goes away and comes back is followed on: each entry is printed once. Where no
+    server runs, what the embedded store has is printed, and that is all.
+    """
+    key_path(key)  # is it one?
+
+    async def work(client: AsyncClient, served: bool) -> None:
+        follow = client.follow if served else client.history
+        async with aclosing(follow(key, after=after, since=since)) as entries:
+            count = 0
+            async for entry in entries:
+                show_entry(entry, as_json=as_json)
+                count += 1
+                if count == limit:
+                    return
+        click.echo("No server runs here: that is all there is.", err=True)
+
+    with_client(work, data_dir=data_dir, account=account)
+    return 0
