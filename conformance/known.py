@@ -13,6 +13,7 @@ _KNOWN: Final = [
     (r"", r"", r"@[0-9a-f]{4,8}", "an object that prints by its place in memory"),
     (r"\.hashCode\(", r"", r"", "hash codes of Java's objects"),
     (r"(?:\.class\b|getClass\(\))", r"", r"\bOracle\$", "classes of the oracle's own objects"),
+    (r"getClass|class", r"\$LinkedKeySet", r"\$Linked(?:Values|EntrySet)", "which view of a map"),
     (r"", r"", r"in  class java\.lang\.Class threw", "methods of Java's classes"),
     (r"", r"a list or a map can't be a key", r"", "only scalars are keys of maps"),
     (r"", r"regular expression|RE2|regex", r"", "regular expressions that RE2 doesn't know"),

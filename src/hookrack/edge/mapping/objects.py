@@ -239,7 +239,8 @@ INPUT: Final[Table] = table(
         "json(S)": Input.json,
         "params(S)": Input.parameter,
         "params()": Input.parameters,
-    }
+    },
+    OBJECT,
 )
 UTIL: Final[Table] = table(
     {
@@ -249,7 +250,8 @@ UTIL: Final[Table] = table(
         "urlDecode(S)": _url_decode,
         "base64Encode(S)": _base64_encode,
         "base64Decode(S)": _base64_decode,
-    }
+    },
+    OBJECT,
 )
 LOOP: Final[Table] = table(
     {
