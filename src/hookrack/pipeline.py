@@ -15,10 +15,12 @@ entrypoint that calls it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from hookrack.edge.address import check_address
-from hookrack.edge.auth import answer_question, check_credential, check_sent
+from hookrack.edge.auth import answer_question, check_credential, check_sent, name_of
+from hookrack.edge.dedupe import nobody
 from hookrack.edge.handshakes import Reply
 from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
 from hookrack.edge.sent import Lookup, Sent, no_header, unknown
@@ -108,12 +110,14 @@ async def accept(
     Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
     `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
     """
+    delivery = nobody
     if flow.auth.verifier is not None:
         sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
         if reply := check_sent(flow.auth, sent):
             return reply
+        delivery = partial(name_of, flow.auth, sent)
     event_id = new_event_id(request.received_at)
-    event = check_and_map(request, flow, event_id=event_id, limits=limits)
+    event = check_and_map(request, flow, event_id=event_id, limits=limits, delivery=delivery)
     await queue.send(event.account, encode_envelope(event))
     return event.id
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final, Self
 
 from hookrack.edge.covered import NO_CHOICES, Choices
+from hookrack.edge.deliveries import delivery_id
 from hookrack.edge.handshakes import GETS, SIGNED, UNSIGNED, Household, Reply, answer_signed
 from hookrack.edge.presets import PRESETS
 from hookrack.edge.schemes import Greeting, Scheme
@@ -134,6 +135,12 @@ def check_sent(auth: Auth, sent: Sent) -> Reply | None:
             return reply
     auth.verifier.check(sent)
     return answer_signed(greeting, sent, house=auth.household) if greeting in SIGNED else None
+
+
+def name_of(auth: Auth, sent: Sent) -> str | None:
+    """What the sender of a request that was verified calls it, if it has a name for it."""
+    preset = PRESETS.get(auth.type)
+    return delivery_id(preset, sent) if preset else None
 
 
 def answer_question(auth: Auth, method: str, *, query: bytes) -> Reply | None:

@@ -24,6 +24,15 @@ def read_delivery(preset: Preset, sent: Sent) -> Verified:
     return Verified(delivery, _joined(preset.event, sent) if preset.event else None)
 
 
+def delivery_id(preset: Preset, sent: Sent) -> str | None:
+    """The sender's own id of a delivery that was verified; None where it gives none.
+
+    The hash of a body isn't one: some providers say the same words about different things.
+    """
+    found = (_joined(each, sent) for each in preset.delivery if each != "hash")
+    return next((each for each in found if each is not None), None)
+
+
 def _joined(places: str, sent: Sent) -> str | None:
     """The texts at places that + joins, with colons between; None without the first."""
     try:

@@ -255,6 +255,8 @@ def _life(life: Life) -> dict[str, Any]:
         shown["keys"] = [{"key": key, "expiresAt": format_time(end)} for key, end in life.keys]
     if life.duplicate_of is not None:
         shown["duplicateOf"] = life.duplicate_of
+    if life.duplicates:
+        shown["duplicates"] = life.duplicates
     return shown
 
 
