@@ -20,17 +20,21 @@ from hookrack.engine import Engine, open_engine
 from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
+from hookrack.keeper import Keeper
 from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import process
-from hookrack.ports import DeadLetters, Headroom, Queue, Store
+from hookrack.ports import DeadLetters, Headroom, Queue, Rejections, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.rates import Rates
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
 from hookrack.settings import Settings
 from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_registry import RedisRegistry
+from hookrack.stores.redis_rejections import RedisRejections
+from hookrack.stores.redis_tally import RedisTally
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
 
@@ -44,6 +48,9 @@ class App:
     store: Store
     queue: Queue
     letters: DeadLetters
+    rejections: Rejections
+    keeper: Keeper
+    rates: Rates
     headroom: Headroom
     engine: Engine | None
     worker_queues: tuple[Queue, ...]
@@ -95,6 +102,14 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             _pipe(queue_url), prefix=settings.store_prefix, headroom=headroom
         )
         stack.push_async_callback(letters.close)
+        rejections = RedisRejections(_pipe(store_url), prefix=settings.store_prefix)
+        keeper = Keeper(rejections, headroom=headroom)
+        stack.push_async_callback(rejections.close)
+        stack.push_async_callback(keeper.close)
+        tally = RedisTally(_pipe(store_url), prefix=settings.store_prefix)
+        rates = Rates(tally)
+        stack.push_async_callback(tally.close)
+        stack.push_async_callback(rates.close)
         workers = [_queue(settings, queue_url, 1 + place) for place in range(_workers(settings))]
         for each in (queue, *workers):
             stack.push_async_callback(each.close)
@@ -104,6 +119,9 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             store=store,
             queue=queue,
             letters=letters,
+            rejections=rejections,
+            keeper=keeper,
+            rates=rates,
             headroom=headroom,
             engine=engine,
             worker_queues=tuple(workers),

@@ -102,24 +102,54 @@ async def accept(
     header: Lookup = no_header,
     url: Callable[[], str] = unknown,
     limits: Limits = DEFAULT_LIMITS,
+    spend: Callable[[], None] | None = None,
 ) -> str | Reply:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
     A question of the provider's is answered by the Reply instead, and isn't kept. `limits` are
-    those of a template.
+    those of a template, `spend` is called once the sender is verified, and may refuse.
+    Raises: as `examine` and `spend`; Unavailable.
+    """
+    event = examine(
+        request,
+        flow,
+        event_id=new_event_id(request.received_at),
+        header=header,
+        url=url,
+        limits=limits,
+        spend=spend,
+    )
+    if isinstance(event, Reply):
+        return event
+    await queue.send(event.account, encode_envelope(event))
+    return event.id
+
+
+def examine(
+    request: Request,
+    flow: Flow,
+    *,
+    event_id: str,
+    header: Lookup = no_header,
+    url: Callable[[], str] = unknown,
+    limits: Limits = DEFAULT_LIMITS,
+    verified: bool = False,
+    spend: Callable[[], None] | None = None,
+) -> Event | Reply:
+    """The event that a request is, or the answer to a question; `verified` needs no signature.
+
     Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
-    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
+    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`).
     """
     delivery = nobody
     if flow.auth.verifier is not None:
         sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
-        if reply := check_sent(flow.auth, sent):
+        if not verified and (reply := check_sent(flow.auth, sent)):
             return reply
         delivery = partial(name_of, flow.auth, sent)
-    event_id = new_event_id(request.received_at)
-    event = check_and_map(request, flow, event_id=event_id, limits=limits, delivery=delivery)
-    await queue.send(event.account, encode_envelope(event))
-    return event.id
+    if spend is not None:
+        spend()
+    return check_and_map(request, flow, event_id=event_id, limits=limits, delivery=delivery)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What the pipeline needs from the outside world: a Queue, its DeadLetters, a Store, and Headroom.
+"""What the pipeline needs from the outside world: a Queue, its DeadLetters, a Store, its
+Rejections, and Headroom.
 
 Adapters live in `queues/` and `stores/`; each passes the suite of its port in `tests/contract/`.
 Every method raises `Unavailable` when the other side doesn't answer, is loading or is full, and
@@ -13,6 +14,7 @@ from typing import Literal, Protocol
 from hookrack.entries import AccountPurge, DirectSet, Found, Life, Page, Written
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
+from hookrack.refusals import Rejection, RejectionFilter, RejectionPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,31 @@ class DeadLetters(Protocol):
         ...
 
 
+class Rejections(Protocol):
+    """Requests that were refused: kept for some days, and a bounded number of each flow."""
+
+    async def keep(self, account: str, rejections: Sequence[Rejection]) -> None:
+        """Keep some of one account; the oldest of their flows make room."""
+
+    async def page(
+        self, wanted: RejectionFilter, *, after: str | None = None, limit: int
+    ) -> RejectionPage:
+        """Up to `limit`, without bodies; `after` is a page's cursor. Raises: Rejected."""
+
+    async def get(self, account: str, event_id: str) -> Rejection | None:
+        """One with its body."""
+
+    async def drop(self, account: str, event_ids: Sequence[str]) -> None:
+        """Forget some."""
+
+
+class Tally(Protocol):
+    """Counts that all processes of an installation share, by account and flow, of a minute."""
+
+    async def add(self, asked: Mapping[tuple[str, str], int]) -> Mapping[tuple[str, str], int]:
+        """Add to counts; what they are now."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryUse:
     """Bytes in use and allowed (0 = no limit), where entries are and where the queue is.
@@ -234,19 +261,15 @@ class Headroom(Protocol):
 
     def check_send(self, size: int) -> None:
         """Let an envelope of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
-        ...
 
     def check_set(self, size: int) -> None:
         """Let a direct set of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
-        ...
 
     async def read(self) -> MemoryUse:
         """The figures, now."""
-        ...
 
     async def close(self) -> None:
         """Let go of connections."""
-        ...
 
 
 class Store(Protocol):
@@ -362,18 +385,15 @@ class Registry(Protocol):
 
     async def load(self) -> Records:
         """Everything, as of now."""
-        ...
 
     async def write(self, changes: Sequence[Change], *, expected: int) -> int | None:
         """Make all changes at once and tell everybody; the new version.
 
         None, and nothing changed, where the version isn't `expected` any more.
         """
-        ...
 
     def changes(self) -> AsyncIterator[None]:
         """Yields when something may have changed: at first, after each change, at times besides.
 
         Goes on through outages, and yields after each of them.
         """
-        ...

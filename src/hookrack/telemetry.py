@@ -176,6 +176,16 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     DEDUPE_HITS = Counter("gateway_dedupe_hits_total", "Events that were duplicates.")
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
     REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("code",))
+    LIMITED = Counter("gateway_rate_limited_total", "Requests that were one too many.")
+    RATES_ALONE = Counter(
+        "gateway_rate_rounds_alone_total", "Half seconds in which no process knew of the others."
+    )
+    REJECTIONS_KEPT = Counter(
+        "gateway_rejections_kept_total", "Refused requests that can be looked at and replayed."
+    )
+    REJECTIONS_LEFT_OUT = Counter(
+        "gateway_rejections_left_out_total", "Refused requests that weren't kept.", ("why",)
+    )
     SIGNATURE_FAILURES = Counter("gateway_signature_failures_total", "Signatures that were wrong.")
     AUTH_FAILURES = Counter("gateway_auth_failures_total", "Answers 401 and 403.")
     FULL_REFUSALS = Counter(

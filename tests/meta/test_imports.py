@@ -26,7 +26,9 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "model": {"errors", "jsontext"},
     "heads": {"jsontext", "model"},
     "entries": {"model"},
-    "ports": {"entries", "errors", "model"},
+    "refusals": set(),
+    "buckets": set(),
+    "ports": {"entries", "errors", "model", "refusals"},
     "settings": {"errors", "model"},
     "private_file": {"errors"},
     "data_folder": {"errors", "private_file"},
@@ -46,9 +48,12 @@ ALLOWED: Final[dict[str, set[str]]] = {
         *("edge", "entries", "errors", "flows", "heads", "intake", "jsontext", "model", "ports"),
     },
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
+    "replays": {"edge", "errors", "flows", "model", "pipeline", "ports", "refusals"},
+    "keeper": {"buckets", "errors", "ports", "refusals", "telemetry"},
+    "rates": {"buckets", "errors", "flows", "ports", "telemetry"},
     "_redis": {"errors"},
     "queues": BASE | {"_redis", "heads"},
-    "stores": BASE | {"_redis", "entries"},
+    "stores": BASE | {"_redis", "entries", "refusals"},
     "engine": BASE,
 }
 ALLOWED["app"] = set(ALLOWED)
@@ -132,7 +137,9 @@ def test_foreign_packages_are_imported_in_one_place(name: str) -> None:
 PURE: Final = [
     name
     for name in MODULES
-    if part(name) in {"edge", "errors", "heads", "jsontext", "letters", "pipeline"}
+    if part(name)
+    in {"edge", "errors", "heads", "jsontext", "letters", "pipeline"}
+    | {"buckets", "refusals", "replays"}
 ]
 
 

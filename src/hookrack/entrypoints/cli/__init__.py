@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "get": "get:get",
     "set": "set:set_",
     "dead-letters": "dead_letters:dead_letters",
+    "rejections": "rejections:rejections",
     "token": "token:token",
     "template": "template:template",
     "doctor": "doctor:doctor",

@@ -14,7 +14,14 @@ from starlette.routing import Match, Route
 
 from hookrack import __version__
 from hookrack.app import App
-from hookrack.entrypoints.http.api import accounts, dead_letters, entries, template, tokens
+from hookrack.entrypoints.http.api import (
+    accounts,
+    dead_letters,
+    entries,
+    rejections,
+    template,
+    tokens,
+)
 from hookrack.entrypoints.http.api.guard import Asgi, guarded
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
@@ -26,7 +33,9 @@ _ABOUT: Final = (
     "Webhooks by webhook key. Every refusal is a problem document (RFC 9457) with a stable code."
 )
 
-_ROUTERS: Final = tuple(each.router for each in (entries, accounts, tokens, dead_letters, template))
+_ROUTERS: Final = tuple(
+    each.router for each in (entries, accounts, tokens, dead_letters, rejections, template)
+)
 
 
 def open_api(app: App) -> Asgi:

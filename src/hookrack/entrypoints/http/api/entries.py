@@ -18,6 +18,7 @@ from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.flows import LARGEST_BODY_BYTES, Account
 from hookrack.jsontext import find_json_fault, split_members
 from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
+from hookrack.refusals import Rejection
 
 router = APIRouter(prefix="/v1", tags=["set and get"])
 _NOT_YET: Final = "Waiting for an entry comes with a later version."
@@ -179,6 +180,8 @@ async def get_event(*, event_id: str, request: Request, app: Served, token: Read
     except Rejected:
         where = await app.queue.find(account, event_id)
         if where is None:
+            if one := await app.rejections.get(account, event_id):
+                return JSONResponse(_refused(one))
             raise
     if where == "queued":
         return JSONResponse({"eventId": event_id, "account": account, "status": "queued"})
@@ -258,6 +261,17 @@ def _life(life: Life) -> dict[str, Any]:
     if life.duplicates:
         shown["duplicates"] = life.duplicates
     return shown
+
+
+def _refused(one: Rejection) -> dict[str, Any]:
+    return {
+        "eventId": one.event_id,
+        "account": one.account,
+        "flow": one.flow,
+        "status": "rejected",
+        "receivedAt": format_time(one.received_at),
+        "reason": one.code,
+    }
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
