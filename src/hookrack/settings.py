@@ -72,6 +72,7 @@ class Settings:
     min_bytes_per_second: int
     keep_alive_seconds: timedelta
     max_connections: int
+    max_connections_per_address: int
     data_dir: Path
     store: Secret
     queue: Secret
@@ -346,6 +347,7 @@ _PARSERS: Final[dict[str, Callable[[object], Any]]] = {
     "min_bytes_per_second": _whole(1, 2**30),
     "keep_alive_seconds": parse_duration,
     "max_connections": _whole(0, 1_000_000),
+    "max_connections_per_address": _whole(0, 1_000_000),
     "data_dir": _path,
     "store": _redis_url,
     "queue": _queue_url,
