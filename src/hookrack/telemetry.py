@@ -30,6 +30,7 @@ class Line:
     name: str
     level: int
     meaning: str
+    capped: bool = True  # whether there may be too many in a second
     second: int = 0
     in_second: int = 0
     dropped: int = 0
@@ -63,6 +64,9 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
         "subscription.confirmed", logging.INFO, "Amazon SNS was told that a flow takes its topic"
     )
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
+    ADMIN_CALLED = Line(
+        "admin.called", logging.INFO, "an admin changed something, or tried to", capped=False
+    )
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
     ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")
     BATCH_PROCESSED = Line("batch.processed", logging.INFO, "the worker settled a batch")
@@ -220,7 +224,7 @@ def emit(line: Line, /, *, exc_info: BaseException | None = None, **fields: Any)
             fields["droppedBefore"] = line.dropped
         line.second, line.in_second, line.dropped = now, 0, 0
     line.in_second += 1
-    if line.in_second > LINES_PER_SECOND:
+    if line.capped and line.in_second > LINES_PER_SECOND:
         line.dropped += 1
         return
     LOGGER.log(line.level, line.name, extra={"fields": fields}, exc_info=exc_info)
