@@ -121,7 +121,7 @@ async def accept(
     )
     if isinstance(event, Reply):
         return event
-    await queue.send(event.account, encode_envelope(event))
+    await queue.send(event.account, encode_envelope(event), reserve=not flow.auth.retries)
     return event.id
 
 

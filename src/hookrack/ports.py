@@ -53,10 +53,11 @@ class Queue(Protocol):
         """How long a delivery is hidden from others, unless `extend` begins that time anew."""
         ...
 
-    async def send(self, account: str, envelope: bytes) -> None:
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """Keep one envelope; returns only when it is durable. Never sent twice by itself.
 
-        Refused as `STORE_FULL` while what is left is needed to work off what has been sent.
+        Refused as `STORE_FULL` while what is left is needed to work off what has been sent;
+        without `reserve` sooner, so that there is room for senders who don't try again.
         """
         ...
 
@@ -259,8 +260,8 @@ class MemoryUse:
 class Headroom(Protocol):
     """Whether there is memory for what comes in, besides what is needed to work off what is in."""
 
-    def check_send(self, size: int) -> None:
-        """Let an envelope of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
+    def check_send(self, size: int, *, reserve: bool = True) -> None:
+        """Let an envelope of `size` bytes in, as `Queue.send`. Raises: Unavailable."""
 
     def check_set(self, size: int) -> None:
         """Let a direct set of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""

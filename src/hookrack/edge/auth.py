@@ -54,6 +54,7 @@ class Auth:
     verifier: Verifier | None = field(init=False, repr=False, compare=False)
     greeting: Greeting = field(init=False, repr=False, compare=False)
     answer: bytes | None = field(init=False, repr=False, compare=False)
+    retries: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Digest or compile the credentials once, so that checking one costs little."""
@@ -67,6 +68,7 @@ class Auth:
         object.__setattr__(self, "greeting", preset.greeting if preset else "")
         answer = None if preset is None or preset.answer is None else preset.answer.encode()
         object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "retries", preset is None or preset.retries)
 
     def _whole(self, credential: Credential) -> str:
         """What a sender has to give: with basic the name belongs to it."""

@@ -76,10 +76,10 @@ class RedisStreams:
         self._loop = asyncio.get_running_loop()
         self._reclaim_at = 0.0  # by the loop's clock: at once
 
-    async def send(self, account: str, envelope: bytes) -> None:
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """See `ports.Queue`."""
         if self._headroom is not None:
-            self._headroom.check_send(len(envelope))
+            self._headroom.check_send(len(envelope), reserve=reserve)
         stream = self._keys.streams[partition_of(account)]
         began = self._loop.time()
         await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
