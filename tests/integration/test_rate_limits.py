@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 import pytest
+from harness import Served
 from signing import SECRET, hmac_signed
 
 from hookrack.rates import FAILURES_AT_ONCE
 
+Start = Callable[..., Served]
 NONE = {"type": "none"}
 
 
@@ -104,3 +107,31 @@ async def test_limits_come_back_as_they_were_given(desk: Desk) -> None:
     assert shown["limits"] == limits
     fields = {name: shown[name] for name in shown if name not in ("flow", "account", "owner")}
     assert (await desk.client.put(path, json=fields)).json() == shown
+
+
+async def test_two_servers_share_a_rate(own_server: Start, short_dir: Path) -> None:
+    """Two servers on one store let in together what the flow takes, and each alone while the other
+    rests.
+    """
+    path = short_dir / "limited.yaml"
+    path.write_text(
+        "version: 1\naccounts: {acme: {flows: {f: {keys: [k], auth: {type: none},"
+        " limits: {perSecond: 40}}}}}\n"
+    )
+    first = own_server(config=path)
+    store = f"unix://{first.data_dir}/engine.sock"
+    second = own_server("--store", store, "--role", "edge", config=path, name="second")
+    async with first.client() as one, second.client() as other:
+
+        async def let_in(clients: list[httpx.AsyncClient], seconds: float) -> float:
+            clock = asyncio.get_running_loop()
+            good, begun = 0, clock.time()
+            while clock.time() < begun + seconds:
+                sends = [each.post("/in/acme/f", json={}) for each in clients for _ in range(4)]
+                good += [each.status_code for each in await asyncio.gather(*sends)].count(202)
+            return good / (clock.time() - begun)
+
+        await let_in([one, other], 2.5)
+        assert 30 <= await let_in([one, other], 4) <= 50
+        await let_in([one], 4)
+        assert 30 <= await let_in([one], 2) <= 50
