@@ -188,7 +188,7 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
         "gateway_rejections_kept_total", "Refused requests that can be looked at and replayed."
     )
     REJECTIONS_LEFT_OUT = Counter(
-        "gateway_rejections_left_out_total", "Refused requests that weren't kept.", ("why",)
+        "gateway_rejections_left_out_total", "Refused requests that weren't kept.", ("reason",)
     )
     SIGNATURE_FAILURES = Counter("gateway_signature_failures_total", "Signatures that were wrong.")
     AUTH_FAILURES = Counter("gateway_auth_failures_total", "Answers 401 and 403.")

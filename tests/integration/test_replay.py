@@ -188,7 +188,7 @@ async def test_a_flood_is_answered_and_hardly_kept(desk: Desk) -> None:
     params = {"account": desk.account, "limit": 1000}
     kept = (await desk.client.get("/v1/rejections", params=params)).json()["rejections"]  # type: ignore[arg-type]
     assert 40 <= len(kept) <= 51
-    name = 'gateway_rejections_left_out_total{why="sampled"}'
+    name = 'gateway_rejections_left_out_total{reason="sampled"}'
     after = (await desk.client.get("/metrics")).text
 
     def count(text: str) -> float:
