@@ -19,7 +19,7 @@ from functools import partial
 from typing import Final
 
 from hookrack.edge.address import check_address
-from hookrack.edge.auth import answer_question, check_credential, check_sent, name_of
+from hookrack.edge.auth import answer_question, check_credential, check_sent
 from hookrack.edge.dedupe import nobody
 from hookrack.edge.handshakes import Reply
 from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
@@ -146,7 +146,8 @@ def examine(
         sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
         if not verified and (reply := check_sent(flow.auth, sent)):
             return reply
-        delivery = partial(name_of, flow.auth, sent)
+        if flow.auth.name is not None:
+            delivery = partial(flow.auth.name, sent)
     if spend is not None:
         spend()
     return check_and_map(request, flow, event_id=event_id, limits=limits, delivery=delivery)
