@@ -26,6 +26,7 @@ class Place:
     flow: str
     token: str
     letter: str
+    rejection: str
 
     def fill(self, value: Any) -> Any:
         """A value with these for its `<account>`, `<key>` ..."""
@@ -76,6 +77,8 @@ class Row:
         renamed = {"event_id": "event", "token_id": "token"}
         if self.path.startswith("/v1/dead-letters"):
             renamed["event_id"] = "letter"
+        if self.path.startswith("/v1/rejections"):
+            renamed["event_id"] = "rejection"
         path = self.path.replace("{group}", "default")
         for theirs, ours in renamed.items():
             path = path.replace(f"{{{theirs}}}", f"<{ours}>")
@@ -118,6 +121,9 @@ TABLE: Final = (
     Row("GET", "/v1/dead-letters/{event_id}", "admin", 200, "nothing", things=True, shows=True),
     Row("POST", "/v1/dead-letters/redrive", "admin", 200, "body", json=_ONE),
     Row("DELETE", "/v1/dead-letters", "admin", 200, "query", query=_ONE),
+    Row("GET", "/v1/rejections", "admin", 200, "query", query=_ONE),
+    Row("GET", "/v1/rejections/{event_id}", "admin", 200, "nothing", things=True, shows=True),
+    Row("POST", "/v1/rejections/replay", "admin", 200, "body", json=_ONE),
     Row("POST", "/v1/template/render", "admin", 200, "nothing", json={"template": "x"}),
     Row("POST", "/in/{account}/{flow}", None, 401, "address", json={}),
     Row("GET", "/openapi.json", None, 200, "nothing"),

@@ -28,7 +28,8 @@ dead letters, and what commands print before they end with exit code 1.
 _LOG_LINES: Final = f"""
 One line each on stderr: JSON where stderr is a file or pipe (`ts`, `level`, `event`, then fields),
 text on a terminal. At most {LINES_PER_SECOND} of a kind in a second; the next line of that kind
-says in `droppedBefore` how many were left out. No line holds a body or a secret.
+says in `droppedBefore` how many were left out (but `admin.called`, of which none is). No line holds
+a body or a secret.
 """
 _CLI: Final = """
 Exit codes: 0 fine, 1 the thing asked about is not fine, 2 bad usage or configuration,

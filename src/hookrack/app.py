@@ -16,16 +16,19 @@ from urllib.parse import urlsplit
 
 from hookrack._redis import Pipe, read_config
 from hookrack.data_folder import check_format, open_folder
+from hookrack.door_ports import Headroom, Rejections
 from hookrack.engine import Engine, open_engine
 from hookrack.engine.config import PROMISE
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.flows import Configuration
+from hookrack.keeper import Keeper
 from hookrack.model import Delivery, Outcome
 from hookrack.pipeline import READ_BYTES, process
-from hookrack.ports import DeadLetters, Headroom, Queue, Store
+from hookrack.ports import DeadLetters, Queue, Store
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.rates import Rates
 from hookrack.readers import Arrivals, Leases
 from hookrack.registry import Live
 from hookrack.sealing import Sealer, secret_key
@@ -35,6 +38,8 @@ from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_arrivals import RedisArrivals
 from hookrack.stores.redis_leases import RedisLeases
 from hookrack.stores.redis_registry import RedisRegistry
+from hookrack.stores.redis_rejections import RedisRejections
+from hookrack.stores.redis_tally import RedisTally
 from hookrack.telemetry import emit, log
 from hookrack.tokens import Tokens, admin_token
 
@@ -51,6 +56,9 @@ class App:
     store: Store
     queue: Queue
     letters: DeadLetters
+    rejections: Rejections
+    keeper: Keeper
+    rates: Rates
     headroom: Headroom
     arrivals: Arrivals
     leases: Leases
@@ -126,12 +134,23 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
         stack.push_async_callback(headroom.close)
         open_queues = _open_sqs if is_sqs(queue_url) else _open_streams
         queues = await open_queues(settings, queue_url, headroom=headroom, stack=stack)
+        rejections = RedisRejections(_pipe(store_url), prefix=prefix)
+        keeper = Keeper(rejections, headroom=headroom)
+        stack.push_async_callback(rejections.close)
+        stack.push_async_callback(keeper.close)
+        tally = RedisTally(_pipe(store_url), prefix=prefix)
+        rates = Rates(tally)
+        stack.push_async_callback(tally.close)
+        stack.push_async_callback(rates.close)
         yield App(
             settings=settings,
             live=live,
             store=store,
             queue=queues.edge,
             letters=queues.letters,
+            rejections=rejections,
+            keeper=keeper,
+            rates=rates,
             headroom=headroom,
             arrivals=arrivals,
             leases=leases,

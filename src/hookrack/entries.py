@@ -71,7 +71,8 @@ class Life:
     """What the store knows of an event.
 
     `keys` are those that it was stored under and not purged from, each with its time (ms).
-    `stored_at` is None for one that was never stored, `flow` for a direct set.
+    `stored_at` is None for one that was never stored, `flow` for a direct set. `duplicates` came
+    after it with its dedupe id.
     """
 
     event_id: str
@@ -82,6 +83,7 @@ class Life:
     stored_at: int | None = None
     keys: tuple[tuple[str, int], ...] = ()
     duplicate_of: str | None = None
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

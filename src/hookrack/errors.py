@@ -34,6 +34,7 @@ class Code(StrEnum):
     SIGNATURE_INVALID = "SIGNATURE_INVALID"
     ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
     CONFIRMATION_FAILED = "CONFIRMATION_FAILED"
+    RATE_LIMITED = "RATE_LIMITED"
     FLOW_UNKNOWN = "FLOW_UNKNOWN"
     ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -110,6 +111,7 @@ CATALOGUE: dict[Code, Problem] = {
     Code.CONFIRMATION_FAILED: Problem(
         502, "Subscription was not confirmed", "Let it be sent again, or confirm it by hand."
     ),
+    Code.RATE_LIMITED: Problem(429, "Too many requests", _RETRY),
     Code.FLOW_UNKNOWN: Problem(404, "No such flow", "Check account and flow in the address."),
     Code.ACCOUNT_REQUIRED: Problem(
         400, "Account is not named", "Name it in the header Hookrack-Account."
@@ -212,7 +214,12 @@ class ConfigError(HookrackError):
 
 
 class CodedError(HookrackError):
-    """An error with a stable code; `detail` is safe to show to the caller."""
+    """An error with a stable code; `detail` is safe to show to the caller.
+
+    `retry_after`: in how many seconds it can be otherwise, where that is worth saying.
+    """
+
+    retry_after: float | None = None
 
     def __init__(self, code: Code, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -241,12 +248,20 @@ class Rejected(CodedError):  # noqa: N818 - the outcome's name, one of the twelv
         self.violations = violations
 
 
+class Limited(Rejected):
+    """More than is taken: try again after `retry_after` seconds."""
+
+    def __init__(self, code: Code, detail: str, *, retry_after: int) -> None:
+        super().__init__(code, detail)
+        self.retry_after: int = retry_after
+
+
 class Unavailable(CodedError):  # noqa: N818 - names a state, as the contract's codes do
     """A dependency is away or full: try again after `retry_after` seconds."""
 
     def __init__(self, code: Code, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(code, detail)
-        self.retry_after = retry_after
+        self.retry_after: int = retry_after
 
 
 class Poison(CodedError):  # noqa: N818 - the field's word for such a message

@@ -33,6 +33,7 @@ DEFAULT_BODY_BYTES: Final = 700 * 1024
 LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
 LONGEST_WINDOW: Final = timedelta(days=30)
 NETWORKS_PER_FLOW: Final = 100
+MOST_PER_SECOND: Final = 1_000_000
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
 APIGATEWAY: Final = "apigateway"
@@ -69,6 +70,8 @@ class Flow:
     ttl: timedelta | None = None
     model: Model | None = None
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    per_second: int | None = None
+    per_address: int | None = None
     mapping: FlowMapping | None = None
     dedupe: Dedupe = NO_SOURCE
     responses: str = RESPONSES[0]
@@ -84,6 +87,7 @@ class Account:
     flows: Mapping[str, Flow]
     ttl: timedelta | None = None
     max_ttl: timedelta = DEFAULT_MAX_TTL
+    per_second: int | None = None
 
     def resolve_ttl(
         self, flow: Flow, key: WebhookKey, *, own: timedelta | None = None
@@ -154,7 +158,7 @@ def read_account(name: str, document: object, *, flows: Mapping[str, Flow]) -> A
     """An account of its own fields, as the API and the registry have them. Raises: ConfigError."""
     top = Fields({name: document}, at=Place("the request"))
     own = top.mapping(name)
-    own.only("ttl", "maxTtl")
+    own.only("ttl", "maxTtl", "limits")
     return _account_of(name, own, flows=flows)
 
 
@@ -167,7 +171,7 @@ def read_flow(
 
 def _account(name: str, accounts: Fields) -> Account:
     own = accounts.mapping(name)
-    own.only("ttl", "maxTtl", "flows")
+    own.only("ttl", "maxTtl", "limits", "flows")
     max_ttl = own.duration("maxTtl") or DEFAULT_MAX_TTL
     listed = own.mapping("flows") if "flows" in own.values else own.empty("flows")
     flows = {
@@ -179,7 +183,15 @@ def _account(name: str, accounts: Fields) -> Account:
 def _account_of(name: str, own: Fields, *, flows: Mapping[str, Flow]) -> Account:
     max_ttl = own.duration("maxTtl") or DEFAULT_MAX_TTL
     ttl = own.duration("ttl", at_most=max_ttl)
-    return Account(id=name, flows=flows, ttl=ttl, max_ttl=max_ttl)
+    limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
+    limits.only("perSecond")
+    rate = _rate(limits, "perSecond")
+    return Account(id=name, flows=flows, ttl=ttl, max_ttl=max_ttl, per_second=rate)
+
+
+def _rate(limits: Fields, name: str) -> int | None:
+    """Requests a second, or None where there is no limit."""
+    return limits.whole(name, 1, low=1, high=MOST_PER_SECOND) if name in limits.values else None
 
 
 def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) -> Flow:
@@ -187,8 +199,7 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
     own.not_yet(*_NOT_YET)
     own.only(*_FLOW_FIELDS, soon=_NOT_YET)
     limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
-    limits.not_yet("perSecond")
-    limits.only("maxBodyBytes", soon=("perSecond",))
+    limits.only("maxBodyBytes", "perSecond", "perSecondPerAddress")
     mapping = mapping_fields.read_mapping(own)
     return Flow(
         account=account,
@@ -201,6 +212,8 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         max_body_bytes=limits.whole(
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
+        per_second=_rate(limits, "perSecond"),
+        per_address=_rate(limits, "perSecondPerAddress"),
         mapping=mapping,
         dedupe=_dedupe(own),
         responses=own.choice("responses", RESPONSES),
@@ -324,6 +337,8 @@ def account_document(account: Account) -> dict[str, Any]:
     document: dict[str, Any] = {"maxTtl": seconds(account.max_ttl)}
     if account.ttl is not None:
         document["ttl"] = seconds(account.ttl)
+    if account.per_second is not None:
+        document["limits"] = {"perSecond": account.per_second}
     return document
 
 
@@ -335,7 +350,7 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
             for each in flow.keys
         ],
         "auth": auth_document(flow.auth, show=show),
-        "limits": {"maxBodyBytes": flow.max_body_bytes},
+        "limits": _limits_document(flow),
     }
     if flow.ttl is not None:
         document["ttl"] = seconds(flow.ttl)
@@ -354,3 +369,9 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
     if flow.front != FRONTS[0]:
         document["aws"] = {"front": flow.front}
     return document
+
+
+def _limits_document(flow: Flow) -> dict[str, int]:
+    rates = {"perSecond": flow.per_second, "perSecondPerAddress": flow.per_address}
+    set_ones = {name: rate for name, rate in rates.items() if rate is not None}
+    return {"maxBodyBytes": flow.max_body_bytes, **set_ones}

@@ -1,7 +1,9 @@
 """What becomes of an admitted request's body: checked, and mapped where the flow has a template."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from hookrack.edge.dedupe import nobody
 from hookrack.edge.mapping import Limits, Template
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
@@ -11,10 +13,17 @@ from hookrack.jsontext import find_json_fault, is_json_type
 from hookrack.model import Event, Request, is_content_type
 
 
-def check_and_map(request: Request, flow: Flow, *, event_id: str, limits: Limits) -> Event:
+def check_and_map(
+    request: Request,
+    flow: Flow,
+    *,
+    event_id: str,
+    limits: Limits,
+    delivery: Callable[[], str | None] = nobody,
+) -> Event:
     """The event of a request: its body as it is, or what the flow's template makes of it.
 
-    Raises: Rejected.
+    `delivery` tells what its sender calls it. Raises: Rejected.
     """
     mapping = flow.mapping
     template = None if mapping is None else _choose(mapping, request.content_type)
@@ -29,13 +38,13 @@ def check_and_map(request: Request, flow: Flow, *, event_id: str, limits: Limits
             received_at=request.received_at,
             content_type=request.content_type,
             data=request.body,
-            dedupe_id=flow.dedupe.find(request),
+            dedupe_id=flow.dedupe.find(request, delivery),
         )
     if flow.model is not None and is_json_type(request.content_type):
         check_body(request.content_type, request.body or b"{}", model=flow.model)
     event = mapping.apply(template, request, event_id=event_id, limits=limits)
     if event.dedupe_id is None:
-        event = replace(event, dedupe_id=flow.dedupe.find(request))
+        event = replace(event, dedupe_id=flow.dedupe.find(request, delivery))
     if not (event.keys or flow.keys):
         raise Rejected(Code.KEYS_INVALID, "The template set no $webhookKeys; the flow has none.")
     return event

@@ -15,10 +15,12 @@ entrypoint that calls it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from hookrack.edge.address import check_address
 from hookrack.edge.auth import answer_question, check_credential, check_sent
+from hookrack.edge.dedupe import nobody
 from hookrack.edge.handshakes import Reply
 from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
 from hookrack.edge.sent import Lookup, Sent, no_header, unknown
@@ -100,22 +102,55 @@ async def accept(
     header: Lookup = no_header,
     url: Callable[[], str] = unknown,
     limits: Limits = DEFAULT_LIMITS,
+    spend: Callable[[], None] | None = None,
 ) -> str | Reply:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
     A question of the provider's is answered by the Reply instead, and isn't kept. `limits` are
-    those of a template.
-    Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
-    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`), Unavailable.
+    those of a template, `spend` is called once the sender is verified, and may refuse.
+    Raises: as `examine` and `spend`; Unavailable.
     """
+    event = examine(
+        request,
+        flow,
+        event_id=new_event_id(request.received_at),
+        header=header,
+        url=url,
+        limits=limits,
+        spend=spend,
+    )
+    if isinstance(event, Reply):
+        return event
+    await queue.send(event.account, encode_envelope(event), reserve=not flow.auth.retries)
+    return event.id
+
+
+def examine(
+    request: Request,
+    flow: Flow,
+    *,
+    event_id: str,
+    header: Lookup = no_header,
+    url: Callable[[], str] = unknown,
+    limits: Limits = DEFAULT_LIMITS,
+    verified: bool = False,
+    spend: Callable[[], None] | None = None,
+) -> Event | Reply:
+    """The event that a request is, or the answer to a question; `verified` needs no signature.
+
+    Raises: Rejected (`SIGNATURE_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`,
+    `MODEL_VIOLATION`, `MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`).
+    """
+    delivery = nobody
     if flow.auth.verifier is not None:
         sent = Sent(body=request.body, now=request.received_at, header=header, url=url)
-        if reply := check_sent(flow.auth, sent):
+        if not verified and (reply := check_sent(flow.auth, sent)):
             return reply
-    event_id = new_event_id(request.received_at)
-    event = check_and_map(request, flow, event_id=event_id, limits=limits)
-    await queue.send(event.account, encode_envelope(event))
-    return event.id
+        if flow.auth.name is not None:
+            delivery = partial(flow.auth.name, sent)
+    if spend is not None:
+        spend()
+    return check_and_map(request, flow, event_id=event_id, limits=limits, delivery=delivery)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What the pipeline needs from the outside world: a Queue, its DeadLetters, a Store, and Headroom.
+"""What the pipeline needs from the outside world: a Queue, its DeadLetters, a Store, and a
+Registry. What only the front door needs stands in `door_ports.py`.
 
 Adapters live in `queues/` and `stores/`; each passes the suite of its port in `tests/contract/`.
 Every method raises `Unavailable` when the other side doesn't answer, is loading or is full, and
@@ -70,11 +71,12 @@ class Queue(Protocol):
         """How long a delivery is hidden from others, unless `extend` begins that time anew."""
         ...
 
-    async def send(self, account: str, envelope: bytes) -> None:
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """Keep one envelope; returns only when it is durable.
 
-        Refused as `STORE_FULL` while what is left is needed to work off what has been sent. On
-        Redis never sent twice by itself; SQS may have it twice, which its id makes harmless.
+        Refused as `STORE_FULL` while what is left is needed to work off what has been sent;
+        without `reserve` sooner, so that there is room for senders who don't try again. On Redis
+        never sent twice by itself; SQS may have it twice, which its id makes harmless.
         Raises: Rejected (`BODY_TOO_LARGE`: more than the queue takes), Unavailable.
         """
         ...
@@ -248,41 +250,6 @@ class DeadLetters(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryUse:
-    """Bytes in use and allowed (0 = no limit), where entries are and where the queue is.
-
-    The two are the same engine unless the queue has one of its own. `queued` is an estimate of
-    what the envelopes that wait take.
-    """
-
-    store_used: int
-    store_limit: int
-    queue_used: int
-    queue_limit: int
-    queued: int
-
-
-class Headroom(Protocol):
-    """Whether there is memory for what comes in, besides what is needed to work off what is in."""
-
-    def check_send(self, size: int) -> None:
-        """Let an envelope of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
-        ...
-
-    def check_set(self, size: int) -> None:
-        """Let a direct set of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""
-        ...
-
-    async def read(self) -> MemoryUse:
-        """The figures, now."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...
-
-
 class Store(Protocol):
     """Entries by webhook key, each until its own time is up, by the store's clock.
 
@@ -385,18 +352,15 @@ class Registry(Protocol):
 
     async def load(self) -> Records:
         """Everything, as of now."""
-        ...
 
     async def write(self, changes: Sequence[Change], *, expected: int) -> int | None:
         """Make all changes at once and tell everybody; the new version.
 
         None, and nothing changed, where the version isn't `expected` any more.
         """
-        ...
 
     def changes(self) -> AsyncIterator[None]:
         """Yields when something may have changed: at first, after each change, at times besides.
 
         Goes on through outages, and yields after each of them.
         """
-        ...

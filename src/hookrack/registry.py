@@ -174,7 +174,7 @@ class Live:
 
     def _account_changes(self, account: Account, owner: Owner) -> list[Change]:
         there = self.configuration.accounts.get(account.id)
-        same = there is not None and (there.ttl, there.max_ttl) == (account.ttl, account.max_ttl)
+        same = there is not None and account_document(there) == account_document(account)
         if same and (owner == self.owned.account.get(account.id) or owner == "api"):
             return []
         if owner == "api":

@@ -14,10 +14,10 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from hookrack.errors import ConfigError
 from hookrack.model import parse_duration
+from hookrack.redis_address import is_redis_url
 from hookrack.sqs_address import is_sqs, read_address
 
 ROLES: Final = ("edge", "worker", "api")
@@ -73,6 +73,7 @@ class Settings:
     min_bytes_per_second: int
     keep_alive_seconds: timedelta
     max_connections: int
+    max_connections_per_address: int
     data_dir: Path
     store: Secret
     queue: Secret
@@ -294,21 +295,9 @@ def _some_of(choices: tuple[str, ...], *, at_least: int) -> Callable[[object], t
 def _redis_url(value: object) -> Secret:
     """A URL can hold a password, so it doesn't print itself."""
     url = _text(value)
-    if url and not _is_redis_url(url):
+    if url and not is_redis_url(url):
         raise ValueError("not a URL such as redis://host:6379/0, rediss://host or unix:///path")
     return Secret(url)
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        database = (parse_qs(parts.query).get("db") or [parts.path.strip("/") or "0"])[0]
-        _ = parts.port  # says ValueError where it is none
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    return parts.scheme in {"redis", "rediss"} and database.isascii() and database.isdigit()
 
 
 def _queue_url(value: object) -> Secret:
@@ -348,6 +337,7 @@ _PARSERS: Final[dict[str, Callable[[object], Any]]] = {
     "min_bytes_per_second": _whole(1, 2**30),
     "keep_alive_seconds": parse_duration,
     "max_connections": _whole(0, 1_000_000),
+    "max_connections_per_address": _whole(0, 1_000_000),
     "data_dir": _path,
     "store": _redis_url,
     "queue": _queue_url,

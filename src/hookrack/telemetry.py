@@ -30,6 +30,7 @@ class Line:
     name: str
     level: int
     meaning: str
+    capped: bool = True  # whether there may be too many in a second
     second: int = 0
     in_second: int = 0
     dropped: int = 0
@@ -64,6 +65,9 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
         "subscription.confirmed", logging.INFO, "Amazon SNS was told that a flow takes its topic"
     )
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
+    ADMIN_CALLED = Line(
+        "admin.called", logging.INFO, "an admin changed something, or tried to", capped=False
+    )
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
     ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")
     STREAM_UNREAD = Line("stream.unread", logging.WARNING, "a client didn't read its stream")
@@ -178,6 +182,16 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     DEDUPE_HITS = Counter("gateway_dedupe_hits_total", "Events that were duplicates.")
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
     REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("code",))
+    LIMITED = Counter("gateway_rate_limited_total", "Requests that were one too many.")
+    RATES_ALONE = Counter(
+        "gateway_rate_rounds_alone_total", "Half seconds in which no process knew of the others."
+    )
+    REJECTIONS_KEPT = Counter(
+        "gateway_rejections_kept_total", "Refused requests that can be looked at and replayed."
+    )
+    REJECTIONS_LEFT_OUT = Counter(
+        "gateway_rejections_left_out_total", "Refused requests that weren't kept.", ("reason",)
+    )
     SIGNATURE_FAILURES = Counter("gateway_signature_failures_total", "Signatures that were wrong.")
     AUTH_FAILURES = Counter("gateway_auth_failures_total", "Answers 401 and 403.")
     FULL_REFUSALS = Counter(
@@ -213,7 +227,7 @@ def emit(line: Line, /, *, exc_info: BaseException | None = None, **fields: Any)
             fields["droppedBefore"] = line.dropped
         line.second, line.in_second, line.dropped = now, 0, 0
     line.in_second += 1
-    if line.in_second > LINES_PER_SECOND:
+    if line.capped and line.in_second > LINES_PER_SECOND:
         line.dropped += 1
         return
     LOGGER.log(line.level, line.name, extra={"fields": fields}, exc_info=exc_info)

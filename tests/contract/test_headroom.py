@@ -10,8 +10,9 @@ from harness import wait_until
 from queueing import bury, envelope, send
 
 from hookrack._redis import Pipe
+from hookrack.door_ports import MemoryUse
 from hookrack.errors import Code, Unavailable
-from hookrack.ports import LetterFilter, MemoryUse
+from hookrack.ports import LetterFilter
 from hookrack.queues.redis_dead_letters import RedisDeadLetters
 from hookrack.queues.redis_memory import OVERHEAD, REFRESH, RETRY_SECONDS, RedisMemory
 from hookrack.queues.redis_streams import RedisStreams
@@ -72,6 +73,28 @@ async def told(pipe: Pipe, use: MemoryUse, *, store: Pipe | None = None) -> Told
     made.use = use
     await made.refresh()
     return made
+
+
+@pytest.mark.parametrize(
+    ("used", "queued", "others", "reserve"),
+    [
+        (74, 0, True, True),
+        (75, 0, False, True),
+        (80, 0, False, False),
+        (0, 26, True, True),
+        (0, 27, False, True),
+        (0, 30, False, False),
+    ],
+)
+async def test_who_comes_only_once_has_a_reserve(
+    pipe: Pipe, used: int, queued: int, *, others: bool, reserve: bool
+) -> None:
+    """Of 100 MiB the last 5 of the store's room and 3 of the queue's are for those senders."""
+    use = MemoryUse(used * MIB, 100 * MIB, used * MIB, 100 * MIB, queued * MIB)
+    made = await told(pipe, use)
+    size = MIB // 4
+    assert is_full(lambda size: made.check_send(size, reserve=False), size) is not others
+    assert is_full(made.check_send, size) is not reserve
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import redis.asyncio
 from storing import HOUR, NOW, Clock, event, put, put_some, under
 
 from hookrack.entries import DirectSet, Life, LifeStatus
-from hookrack.model import Placement
+from hookrack.model import Duplicate, Placement
 from hookrack.stores.redis import RedisStore
 
 SECOND = timedelta(seconds=1)
@@ -45,6 +45,42 @@ async def test_a_duplicate_names_its_original(store: RedisStore) -> None:
     life = await store.life("acme", first.id)
     assert life is not None
     assert (life.status, life.duplicate_of) == (LifeStatus.STORED, None)
+    assert life.duplicates == 1
+
+
+async def test_an_event_counts_its_duplicates_once_each(store: RedisStore) -> None:
+    """Each duplicate counts once, however often it is delivered, also in the first one's batch."""
+    first, *others = (event(dedupe_id="d-1") for _ in range(4))
+    await store.put("acme", [under(each, "erp") for each in (first, others[0])])
+    for each in (others[1], others[1], others[0], others[2], first):
+        await store.put("acme", [under(each, "erp")])
+    life = await store.life("acme", first.id)
+    assert life is not None
+    assert (life.duplicates, life.keys) == (3, (("erp", NOW + HOUR_MS),))
+
+
+async def test_a_purged_event_still_counts(store: RedisStore) -> None:
+    """What was purged stays the event that others are duplicates of."""
+    first, second, third = (event(dedupe_id="d-1") for _ in range(3))
+    await put(store, under(first, "erp", "crm"))
+    await store.put("acme", [under(second, "erp")])
+    await store.delete("acme", "erp")
+    await store.delete("acme", "crm")
+    await store.put("acme", [under(third, "erp")])
+    life = await store.life("acme", first.id)
+    assert life is not None
+    assert (life.status, life.duplicates) == (LifeStatus.PURGED, 2)
+
+
+async def test_a_first_event_nobody_tells_of_any_more(
+    store: RedisStore, direct: "redis.asyncio.Redis", prefix: str
+) -> None:
+    """A dedupe id can outlive the life of its event; its duplicates are duplicates all the same."""
+    first, second = event(dedupe_id="d-1"), event(dedupe_id="d-1")
+    await put(store, under(first, "erp"))
+    await direct.delete(f"{prefix}{{acme}}:l:{first.id}")
+    assert await store.put("acme", [under(second, "erp")]) == [Duplicate(second.id, first.id)]
+    assert await store.life("acme", first.id) is None
 
 
 async def test_an_event_that_came_too_late_is_expired(store: RedisStore) -> None:

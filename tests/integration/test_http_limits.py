@@ -248,6 +248,32 @@ async def test_above_the_cap_a_connection_is_turned_away(own_server: Start) -> N
         await wait_until(room, what="room for another connection")
 
 
+async def test_one_address_has_not_all_connections(own_server: Start) -> None:
+    """An address with too many hears 503, another is let in; one that ends makes room."""
+    served = own_server("--host", "localhost", "--max-connections-per-address", "3")
+    port = urlsplit(served.url).port
+    one, other = f"http://127.0.0.1:{port}", f"http://[::1]:{port}"
+    async with contextlib.AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(Wire(one)) for _ in range(3)]
+        for wire in wires:
+            await wire.send(POST)
+            assert (await wire.answer()).status == 202
+        for _ in range(20):
+            async with Wire(one) as wire:
+                closing(await wire.answer(), 503, "TOO_MANY_CONNECTIONS")
+        async with Wire(other) as wire:
+            await wire.send(POST)
+            assert (await wire.answer()).status == 202
+        wires[0].writer.close()
+
+        async def room() -> bool:
+            async with Wire(one) as wire:
+                await wire.send(POST)
+                return (await wire.answer()).status == 202
+
+        await wait_until(room, what="room for another connection of the address")
+
+
 async def test_slow_clients_do_not_stop_honest_ones(own_server: Start) -> None:
     """Beside 500 connections that dribble headers every request is served; the slow are cut."""
     served = own_server("--header-seconds", "3")

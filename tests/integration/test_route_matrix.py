@@ -56,7 +56,17 @@ class World:
 
         await wait_until(there, what="the dead letter")
         ids = (key.json()["eventId"], "orders", token.json()["id"], event)
-        return Place(account, "erp", *ids)
+        wrong = await self.admin.post(f"/in/{account}/orders/not-it", json={"text": data})
+        assert wrong.status_code == 401
+        seen: list[str] = []
+
+        async def kept() -> bool:
+            found = await self.admin.get("/v1/rejections", params={"account": account})
+            seen[:] = [each["eventId"] for each in found.json()["rejections"]]
+            return bool(seen)
+
+        await wait_until(kept, what="the rejection")
+        return Place(account, "erp", *ids, seen[0])
 
     async def put(self, path: str, fields: object) -> None:
         """Make something by the API."""
@@ -124,7 +134,7 @@ async def _whole(answer: httpx.Response) -> httpx.Response:
 @pytest.fixture(scope="module")
 async def world(served: Served) -> AsyncIterator[World]:
     """Two accounts that know nothing of each other; both go at the end."""
-    nowhere = Place(*("",) * 6)
+    nowhere = Place(*("",) * 7)
     mark = f"mark{token_hex(12)}"
     headers = {"authorization": f"Bearer {ADMIN_TOKEN}"}
     async with (

@@ -82,8 +82,9 @@ class FailingQueue:
 
     offered: list[tuple[str, bytes]] = field(default_factory=list)
 
-    async def send(self, account: str, envelope: bytes) -> None:
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """Refuse it."""
+        assert not reserve  # none of these flows' senders is known to try only once
         self.offered.append((account, envelope))
         raise FULL
 

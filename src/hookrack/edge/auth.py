@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final, Self
 
 from hookrack.edge.covered import NO_CHOICES, Choices
+from hookrack.edge.deliveries import Namer, compile_id
 from hookrack.edge.handshakes import GETS, SIGNED, UNSIGNED, Household, Reply, answer_signed
 from hookrack.edge.presets import PRESETS
 from hookrack.edge.schemes import Greeting, Scheme
@@ -38,7 +39,7 @@ class Auth:
 
     `scheme` is that of type `signature`; a preset's stand in the table. `welcomes` are the words
     that a provider knows us by when it sets the address up, `greeting` says what it asks then, and
-    `answer` is the body of a 202 where it insists on one.
+    `answer` is the body of a 202 where it insists on one, `name` finds what it calls a delivery.
     Raises: ValueError when a secret is no key of its scheme, in words without it.
     """
 
@@ -53,6 +54,8 @@ class Auth:
     verifier: Verifier | None = field(init=False, repr=False, compare=False)
     greeting: Greeting = field(init=False, repr=False, compare=False)
     answer: bytes | None = field(init=False, repr=False, compare=False)
+    name: Namer | None = field(init=False, repr=False, compare=False)
+    retries: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Digest or compile the credentials once, so that checking one costs little."""
@@ -66,6 +69,8 @@ class Auth:
         object.__setattr__(self, "greeting", preset.greeting if preset else "")
         answer = None if preset is None or preset.answer is None else preset.answer.encode()
         object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "name", compile_id(preset) if preset else None)
+        object.__setattr__(self, "retries", preset is None or preset.retries)
 
     def _whole(self, credential: Credential) -> str:
         """What a sender has to give: with basic the name belongs to it."""

@@ -1,6 +1,7 @@
 """Which events are the same one sent twice: the dedupe id of a request, and how long it counts."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,13 +14,20 @@ from hookrack.model import DEDUPE_ID_CHARS, DEDUPE_WINDOW, Request
 
 IDEMPOTENCY_KEY: Final = b"idempotency-key"
 SOURCES: Final = ("header", "query", "body")
+HASH: Final = "hash"
+
+
+def nobody() -> str | None:
+    """A sender without a name for its deliveries."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Dedupe:
-    """Where a flow's dedupe ids come from: `header.NAME`, `query.NAME`, `body.JSONPATH`, or None.
+    """Where a flow's dedupe ids come from: `header.NAME`, `query.NAME`, `body.JSONPATH`, `hash`.
 
-    A request without an id there is told by its Idempotency-Key, if it has one.
+    A request without an id there is told by what its sender calls the delivery, else by its
+    Idempotency-Key, if it has one. `hash` is that of the body: equal bodies are one event.
     """
 
     source: str | None = None
@@ -28,9 +36,11 @@ class Dedupe:
     @classmethod
     def of(cls, source: str, window: timedelta) -> "Dedupe":
         """Check the source. Raises: ValueError with words for the operator."""
+        if source == HASH:
+            return cls(source, window)
         kind, dot, name = source.partition(".")
         if kind not in SOURCES or not dot or not name:
-            raise ValueError(f"{source!r} is not header.NAME, query.NAME or body.JSONPATH")
+            raise ValueError(f"{source!r} is not header.NAME, query.NAME, body.JSONPATH or hash")
         if kind == "body":
             try:
                 compile_path(name)
@@ -38,8 +48,11 @@ class Dedupe:
                 raise ValueError(f"{name!r} is no JSONPath: {exc}") from exc
         return cls(f"header.{name.lower()}" if kind == "header" else source, window)
 
-    def find(self, request: Request) -> str | None:
-        """The dedupe id that a request brings; None where it brings none."""
+    def find(self, request: Request, delivery: Callable[[], str | None] = nobody) -> str | None:
+        """The dedupe id that a request brings; None where it brings none.
+
+        `delivery` tells what a sender that was verified calls it.
+        """
         kind, _, name = (self.source or "").partition(".")
         found = None
         if kind == "header":
@@ -48,7 +61,9 @@ class Dedupe:
             found = dict(reversed(parse_qsl(request.query))).get(name)
         elif kind == "body":
             found = _in_body(request.body, compile_path(name))
-        found = found or _header(request, IDEMPOTENCY_KEY)
+        elif kind == HASH:
+            found = hashlib.sha256(request.body).hexdigest()
+        found = found or delivery() or _header(request, IDEMPOTENCY_KEY)
         return shortened(found) if found else None
 
 

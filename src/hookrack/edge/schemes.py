@@ -79,6 +79,7 @@ class Preset:
     event: str = ""
     greeting: Greeting = ""
     answer: str | None = None  # the body of the 202, where the provider insists on one
+    retries: bool = True  # whether it tries again after a 503
     caution: str = ""  # what the docs have to say of it
 
     @property

@@ -65,6 +65,11 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - JSON holds anything
 
 def text_at(document: object, path: str) -> str | None:
     """The text (or number, or flag) at a path of names and places, or None."""
+    return text_of(value_at(document, path))
+
+
+def value_at(document: object, path: str) -> object:
+    """What stands at a path of names and places, or None."""
     for name in path.split("."):
         if isinstance(document, Mapping):
             document = document.get(name)
@@ -72,9 +77,14 @@ def text_at(document: object, path: str) -> str | None:
             document = document[int(name)]
         else:
             return None
-    if isinstance(document, bool):
-        return "true" if document else "false"
-    return document if isinstance(document, str) else None
+    return document
+
+
+def text_of(value: object) -> str | None:
+    """A text, or a flag as one; None for what is neither."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else None
 
 
 def find(place: str, sent: Sent) -> str | None:

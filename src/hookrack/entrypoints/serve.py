@@ -175,7 +175,7 @@ def _announced(app: App, url: str) -> Iterator[Callable[[], None]]:
 def _url(sock: socket.socket, *, tls: bool) -> str:
     """Where this machine reaches us; a wildcard is no address to connect to."""
     host, port = sock.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what was bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what was bound  # nosec B104
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from hookrack._redis import Pipe, Script
+from hookrack.door_ports import Headroom
 from hookrack.errors import Code, Rejected
 from hookrack.model import milliseconds
-from hookrack.ports import DeadLetter, Headroom, LetterFilter, LetterPage, LetterStats
+from hookrack.ports import DeadLetter, LetterFilter, LetterPage, LetterStats
 from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, partition_of
 from hookrack.telemetry import metrics
 

@@ -6,6 +6,9 @@ ack, entries expire. So sends stop while there is still room for all that:
     used + 1.5 x queued > 80 % of maxmemory, or queued > 30 %          sends are refused
     used > 80 %                                                        direct sets are refused
 
+The last part of that room (5 % of the store's limit, 3 % of the queue's) is a reserve for senders
+who don't try again: the others are refused before it is touched.
+
 Nothing is asked while nobody writes. A writer is judged by the last figures, less what this process
 has let in since; they are asked for anew, beside the writes, when they are older than `REFRESH`.
 `queued` is measured on the first nodes of each stream: if what waits further back is much larger it
@@ -20,14 +23,16 @@ from pathlib import Path
 from typing import Final
 
 from hookrack._redis import Pipe, ReplyError, Script
+from hookrack.door_ports import MemoryUse
 from hookrack.errors import Code, Unavailable
-from hookrack.ports import MemoryUse
 from hookrack.queues.redis_keys import QueueKeys
 from hookrack.telemetry import emit, log, metrics
 
 REFRESH: Final = timedelta(milliseconds=250)
 FULL: Final = 0.8  # of maxmemory
 QUEUE_FULL: Final = 0.3
+STORE_RESERVE: Final = 0.05
+QUEUE_RESERVE: Final = 0.03
 STORED_PER_QUEUED: Final = 1.5  # bytes in the store for each byte of an envelope
 OVERHEAD: Final = 128  # bytes of an entry of a stream besides its envelope
 SAMPLES: Final = 200  # nodes of each stream; some 10 us
@@ -50,12 +55,15 @@ class RedisMemory:
         self._rooms = _Rooms()
         self._since = 0.0  # bytes let in after the last question
 
-    def check_send(self, size: int) -> None:
+    def check_send(self, size: int, *, reserve: bool = True) -> None:
         """See `ports.Headroom`."""
         self._keep_fresh()
         size += OVERHEAD
         rooms = self._rooms
-        if size > rooms.queue or size * self._factor > rooms.store:
+        in_queue, in_store = rooms.queue, rooms.store
+        if not reserve:
+            in_queue, in_store = in_queue - rooms.queue_reserve, in_store - rooms.store_reserve
+        if size > in_queue or size * self._factor > in_store:
             raise _full()
         self._take(size)
 
@@ -115,10 +123,11 @@ class RedisMemory:
 class _Rooms:
     """Bytes that may still come: to the queue, by way of it to the store, and by direct sets."""
 
-    __slots__ = ("queue", "sets", "store")
+    __slots__ = ("queue", "queue_reserve", "sets", "store", "store_reserve")
 
     def __init__(self, queue: float = inf, store: float = inf, sets: float = inf) -> None:
         self.queue, self.store, self.sets = queue, store, sets
+        self.queue_reserve = self.store_reserve = 0.0
 
     @classmethod
     def of(cls, use: MemoryUse, *, separate: bool) -> "_Rooms":
@@ -127,7 +136,10 @@ class _Rooms:
         if separate and use.queue_limit:
             in_queue = min(in_queue, use.queue_limit * FULL - use.queue_used)
         in_store = use.store_limit * FULL - use.store_used if use.store_limit else inf
-        return cls(in_queue, in_store - STORED_PER_QUEUED * use.queued, in_store)
+        rooms = cls(in_queue, in_store - STORED_PER_QUEUED * use.queued, in_store)
+        rooms.queue_reserve = use.queue_limit * QUEUE_RESERVE
+        rooms.store_reserve = use.store_limit * STORE_RESERVE
+        return rooms
 
     def take(self, size: float, factor: float) -> None:
         """Count what was let in, on the safe side: whichever way it came."""

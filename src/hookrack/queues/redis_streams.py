@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
+from hookrack.door_ports import Headroom
 from hookrack.model import Delivery, milliseconds
-from hookrack.ports import Failure, Headroom, QueueStats, Whereabouts
+from hookrack.ports import Failure, QueueStats, Whereabouts
 from hookrack.queues.redis_find import find
 from hookrack.queues.redis_keys import (
     DEAD_LETTER_TTL,
@@ -76,10 +77,10 @@ class RedisStreams:
         self._loop = asyncio.get_running_loop()
         self._reclaim_at = 0.0  # by the loop's clock: at once
 
-    async def send(self, account: str, envelope: bytes) -> None:
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """See `ports.Queue`."""
         if self._headroom is not None:
-            self._headroom.check_send(len(envelope))
+            self._headroom.check_send(len(envelope), reserve=reserve)
         stream = self._keys.streams[partition_of(account)]
         began = self._loop.time()
         await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)

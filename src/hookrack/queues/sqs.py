@@ -74,8 +74,9 @@ class SqsQueue:
         self._ready: list[Delivery] = []  # held, and not handed over yet
         self._fetching: asyncio.Task[None] | None = None
 
-    async def send(self, account: str, envelope: bytes) -> None:
-        """See `ports.Queue`."""
+    async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
+        """See `ports.Queue`; SQS has room for all, so nobody needs a reserve."""
+        del reserve
         message = to_message(envelope)
         if message.size > self._pair.max_bytes:
             detail = (

@@ -24,7 +24,7 @@ local purged, life_bytes = 0, 0
 
 -- Where the references begin in a life: behind flow and original, each behind its length.
 local function references_from(life)
-  local at = 15
+  local at = 19
   for _ = 1, 2 do at = at + 1 + string.byte(life, at) end
   return at
 end

@@ -13,7 +13,8 @@
 --       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
 --       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
 --
--- What was stored is told on the channel {acct}:new: the last sequence, and the keys.
+-- What was stored is told on the channel {acct}:new: the last sequence, and the keys. The life of an
+-- event counts the duplicates of it that were written after it, while it is told.
 --
 -- Everything is read and planned before the first write, and the first write takes memory, so that
 -- a full server refuses it before anything has changed.
@@ -115,12 +116,20 @@ for index = 1, count do
 end
 
 -- Write -----------------------------------------------------------------------------------------
--- The record that RedisStore reads, and purge.lua: version status receivedAt now, flow and original
--- each behind its length, then the references.
+-- The record that RedisStore reads, and purge.lua: version status receivedAt now duplicates, flow
+-- and original each behind its length, then the references.
 local function write_life(event, status, until_, original, references)
-  local head = pack('>BBI6I6B', 1, STATUS[status], event.received, now, #event.flow)
+  local head = pack('>BBI6I6I4B', 1, STATUS[status], event.received, now, 0, #event.flow)
   local life = head .. event.flow .. pack('>B', #original) .. original .. references
   call('SET', event.life_key, life, 'PX', whole(until_ - now + LIFE_MS))
+end
+
+-- One more of an event, in its life if that is told still. It stands beside that of the duplicate.
+local function count_duplicate(event)
+  local name = string.sub(event.life_key, 1, -#event.id - 1) .. event.verdict[2]
+  local count = call('GETRANGE', name, 14, 17)
+  if #count < 4 then return end
+  call('SETRANGE', name, 14, pack('>I4', math.min(unpack_('>I4', count) + 1, 4294967295)))
 end
 
 local function keep_until(set, stays)
@@ -183,6 +192,7 @@ for index, event in ipairs(events) do
     verdict = {'stored', event.told}
   elseif verdict[1] == 'duplicate' then
     write_life(event, 'duplicate', now, verdict[2], '')
+    count_duplicate(event)
   elseif verdict[1] == 'expired' then
     write_life(event, 'expired', now, '', '')
   end

@@ -2,9 +2,9 @@
 
     {acct}:seq       STRING  last sequence; permanent
     {acct}:p:<eid>   STRING  header (form receivedAt storedAt seq crc32 flow contentType) + data
-    {acct}:l:<eid>   STRING  life: version status receivedAt storedAt flow original, and the keys
-                             that it is under, each with its expiry; there = seen before; stays
-                             until 24 h past its last expiry, purged or not
+    {acct}:l:<eid>   STRING  life: version status receivedAt storedAt duplicates flow original, and
+                             the keys that it is under, each with its expiry; there = seen before;
+                             stays until 24 h past its last expiry, purged or not
     {acct}:d:<h16>   STRING  event id; stays for the dedupe window of (flow, dedupe id). Of a direct
                              set: fingerprint storedAt expiry seq eid
     {acct}:k:<key>   ZSET    in order: score seq, member expiry receivedAt eid

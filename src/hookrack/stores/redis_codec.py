@@ -24,7 +24,7 @@ ENTRY_BYTES: Final = 512  # what an entry counts for besides its payload, as in 
 LARGEST_SEQ: Final = 2**53 - 1  # scores are doubles
 
 _PAYLOAD: Final = struct.Struct(">B6s6s7sIB")
-_LIFE: Final = struct.Struct(">BB6s6s")
+_LIFE: Final = struct.Struct(">BB6s6sI")
 _TOLD: Final = struct.Struct(">6s6s7s")
 _FORMS: Final = (1, 2)  # of a payload; with 2 the event brought its time to live itself
 _TIME: Final = 6  # bytes of one
@@ -130,7 +130,7 @@ def is_live(reference: bytes, now: int) -> bool:
 
 def decode_life(account: str, event_id: str, *, raw: bytes, now: int) -> Life:
     """The life as it is at `now` (ms): what is stored and has no key with time left is expired."""
-    _, number, received, ended = _LIFE.unpack_from(raw)
+    _, number, received, ended, duplicates = _LIFE.unpack_from(raw)
     flow, at = _short_text(raw, _LIFE.size)
     original, at = _short_text(raw, at)
     keys = []
@@ -151,6 +151,7 @@ def decode_life(account: str, event_id: str, *, raw: bytes, now: int) -> Life:
         stored_at=int.from_bytes(ended, "big") if was_stored else None,
         keys=tuple(keys),
         duplicate_of=original or None,
+        duplicates=duplicates,
     )
 
 

@@ -82,10 +82,10 @@ local function retime(id)
   local life, form = call('GET', name), call('GETRANGE', tag .. 'p:' .. id, 0, 0)
   if not life or form == '' or string.byte(life, 2) ~= STORED then return 0 end
   local own, received = string.byte(form) == OWN_TTL, unpack_('>I6', life, 3)
-  local size = string.byte(life, 15)
-  local rule = times.flows[string.sub(life, 16, 15 + size)]
+  local size = string.byte(life, 19)
+  local rule = times.flows[string.sub(life, 20, 19 + size)]
   if not rule and not times.others then return 0 end
-  local at = 16 + size
+  local at = 20 + size
   at = at + 1 + string.byte(life, at)
   local parts, references, stays, last, touched = {string.sub(life, 1, at - 1)}, 0, 0, now, false
   while at <= #life do

@@ -44,6 +44,7 @@ PLATFORMS: Final = {
         schemes=(Scheme(header="x-hub-signature-256", prefix="sha256="),),
         delivery=("header.x-github-delivery",),
         event="header.x-github-event",
+        retries=False,
         caution="The SHA-1 header beside it is not looked at. " + _UNSIGNED_TIME,
     ),
     "gitlab": Preset(

@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "tail": "tail:tail",
     "pull": "pull:pull",
     "dead-letters": "dead_letters:dead_letters",
+    "rejections": "rejections:rejections",
     "token": "token:token",
     "template": "template:template",
     "doctor": "doctor:doctor",

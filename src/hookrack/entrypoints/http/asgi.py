@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from hookrack.app import App
 from hookrack.entrypoints.http.exchange import (
+    ADMIN,
     JSON,
     LATER,
     Answer,
@@ -32,6 +33,7 @@ from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
 _UNAUTHORIZED: Final = frozenset({"401", "403"})
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NONE: Final = "none"  # the status as long as nobody answered
 _STOPPING: Final = Unavailable(
     Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
@@ -87,6 +89,8 @@ class Front:
             metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
             if noted.status in _UNAUTHORIZED:
                 metrics.AUTH_FAILURES.add()
+            if ADMIN in scope and scope["method"] not in _READS:
+                self._audit(scope, template, noted.status)
 
     def _route(self, path: str, method: str) -> tuple[str, _Route]:
         """The function for a path, and its address without what is the request's own."""
@@ -121,6 +125,20 @@ class Front:
             line = log.STORE_FULL
         client = client_address(scope, self._app.settings.trusted_proxies)
         emit(line, code=exc.code, route=self._shown(scope["path"]), client=client)
+
+    def _audit(self, scope: Scope, route: str, status: str) -> None:
+        """Write down who changed what, and from where; never what came in the body."""
+        token = scope[ADMIN]
+        fields: dict[str, Any] = {
+            "token": token.id,
+            "tokenName": token.name[:200],
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "client": client_address(scope, self._app.settings.trusted_proxies),
+        }
+        named = {name: str(value)[:200] for name, value in scope.get("path_params", {}).items()}
+        emit(log.ADMIN_CALLED, **named | fields)
 
     def _told(self, scope: Scope, exc: CodedError) -> tuple[int, list[Header], bytes]:
         """A refusal in the words that its flow asks for."""

@@ -13,6 +13,7 @@ Header = tuple[bytes, bytes]
 Answer = tuple[int, Sequence[Header], bytes]  # status, headers with a length, body
 Whole = Callable[[Answer], bool]  # writes an answer in one piece, or does nothing and says False
 
+ADMIN: Final = "hookrack.admin"  # in a scope: the token of an admin's call
 JSON: Final[Header] = (b"content-type", b"application/json")
 PEER: Final = "hookrack.peer"  # where a scope has its connection
 LATER: Final = "hookrack.later"  # and what is still to do, once the framework is done

@@ -4,7 +4,8 @@ from typing import Final
 
 from hookrack.edge.mapping.gateway import ResponseType, response
 from hookrack.entrypoints.http.exchange import Header
-from hookrack.errors import CATALOGUE, Code, CodedError, Unavailable
+from hookrack.entrypoints.http.problems import retry_after
+from hookrack.errors import CATALOGUE, Code, CodedError
 
 _TYPES: Final = {
     Code.BODY_NOT_JSON: ResponseType.BAD_REQUEST_BODY,
@@ -31,6 +32,6 @@ def gateway_answer(error: CodedError) -> tuple[int, list[Header], bytes]:
     default = ResponseType.INTEGRATION_FAILURE if status >= 500 else ResponseType.BAD_REQUEST_BODY
     found = response(_TYPES.get(error.code) or _BY_STATUS.get(status, default))
     headers = [(k.lower().encode(), v.encode()) for k, v in found.headers().items()]
-    if isinstance(error, Unavailable):
-        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if error.retry_after is not None:
+        headers.append(retry_after(error.retry_after))
     return found.status, headers, found.body().encode()

@@ -1,6 +1,7 @@
 """POST /in/{account}/{flow}[/{secret}]: from bytes on the wire to a 202 that means kept."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from hookrack.app import App
@@ -18,12 +19,15 @@ from hookrack.entrypoints.http.exchange import (
 )
 from hookrack.entrypoints.http.peer import client_address, client_url
 from hookrack.entrypoints.http.problems import method_not_allowed
+from hookrack.entrypoints.http.refused import keep_refused
 from hookrack.errors import Code, Rejected
+from hookrack.flows import Flow
 from hookrack.model import JSON_TYPE, Request
 from hookrack.pipeline import accept, admit, answer_setup
 from hookrack.telemetry import emit, log, metrics
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_FAILURES = frozenset({Code.SIGNATURE_INVALID, Code.CREDENTIAL_INVALID})
 _LIMITS = Limits(clock=time.thread_time_ns)
 
 
@@ -38,22 +42,40 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         await (_reply(send, reply) if reply else answer(send, *method_not_allowed("POST")))
         return
     lookup = partial(header, scope)
-    flow = admit(
-        app.configuration, account, flow_id, credential=secret, header=lookup, client=client
-    )
-    body = await read_body(scope, receive, limit=flow.max_body_bytes)
-    request = Request(
-        account=account,
-        flow=flow_id,
-        content_type=header(scope, b"content-type") or JSON_TYPE,
-        body=body,
-        received_at=time.time_ns() // 1_000_000,
-        headers=scope["headers"],
-        query=str(scope["query_string"], "latin-1"),
-        client="" if flow.mapping is None else client(),
-    )
-    url = partial(client_url, scope, app.settings.trusted_proxies)
-    event_id = await accept(request, flow, queue=app.queue, header=lookup, url=url, limits=_LIMITS)
+    body, known = None, app.configuration.find_flow(account, flow_id)
+    try:
+        if known is not None:
+            app.rates.check_sender(known, client)
+        flow = admit(
+            app.configuration, account, flow_id, credential=secret, header=lookup, client=client
+        )
+        body = await read_body(scope, receive, limit=flow.max_body_bytes)
+        request = Request(
+            account=account,
+            flow=flow_id,
+            content_type=lookup(b"content-type") or JSON_TYPE,
+            body=body,
+            received_at=time.time_ns() // 1_000_000,
+            headers=scope["headers"],
+            query=str(scope["query_string"], "latin-1"),
+            client="" if flow.mapping is None else client(),
+        )
+        url = partial(client_url, scope, app.settings.trusted_proxies)
+        event_id = await accept(
+            request,
+            flow,
+            queue=app.queue,
+            header=lookup,
+            url=url,
+            limits=_LIMITS,
+            spend=_spend(app, flow),
+        )
+    except Rejected as exc:
+        at = (account, flow_id)
+        if known is not None and exc.code in _FAILURES:
+            app.rates.failed(known, client)
+        await keep_refused(app, scope, receive=receive, address=at, error=exc, body=body)
+        raise
     if isinstance(event_id, Reply):
         await _reply(send, event_id)
         return
@@ -68,6 +90,14 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, 202, (_TEXT, name), wanted)
     if app.settings.log_success:
         emit(log.EVENT_ACCEPTED, eventId=event_id, account=account, flow=flow_id, bytes=len(body))
+
+
+def _spend(app: App, flow: Flow) -> Callable[[], None] | None:
+    """What counts a request of a verified sender, where the flow or its account has a limit."""
+    account = app.configuration.accounts.get(flow.account)
+    if account is None or (flow.per_second is None and account.per_second is None):
+        return None
+    return partial(app.rates.spend, flow, account)
 
 
 async def _reply(send: Send, reply: Reply) -> None:

@@ -4,13 +4,16 @@ import resource
 from dataclasses import dataclass
 from typing import Final, Self
 
+from hookrack.entrypoints.http.peer import is_in
 from hookrack.errors import ConfigError
-from hookrack.settings import Settings
+from hookrack.rates import network_of
+from hookrack.settings import Network, Settings, parse_network
 
 _MOST_CONNECTIONS: Final = 10_000
 # Files that are no client's: the engine's and the workers' lines, the log, sockets that listen,
 # and connections that are being turned away.
 _OWN_FILES: Final = 256
+_LOOPBACK: Final = (parse_network("127.0.0.0/8"), parse_network("::1"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +27,13 @@ class Limits:
     bytes_per_second: int
     keep_alive_seconds: float
     connections: int
+    per_address: int
+    exempt: tuple[Network, ...]  # addresses that may have any number of them
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The limits that the settings ask for. Raises: ConfigError (`maxConnections`)."""
+        connections, own = _connections(settings), settings.max_connections_per_address
         return cls(
             header_bytes=settings.max_header_bytes,
             headers=settings.max_headers,
@@ -35,8 +41,16 @@ class Limits:
             body_seconds=settings.body_seconds.total_seconds(),
             bytes_per_second=settings.min_bytes_per_second,
             keep_alive_seconds=settings.keep_alive_seconds.total_seconds(),
-            connections=_connections(settings),
+            connections=connections,
+            per_address=own or max(1, connections // 2),
+            exempt=settings.trusted_proxies + (() if own else _LOOPBACK),
         )
+
+    def whose(self, client: str) -> str:
+        """The address that a connection counts for; empty where it counts for none."""
+        if is_in(client, self.exempt):
+            return ""
+        return network_of(client)
 
     def too_slow(self, moved: int, seconds: float) -> bool:
         """Whether that many bytes in that time are fewer than a peer owes us."""

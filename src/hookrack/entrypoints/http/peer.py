@@ -88,3 +88,9 @@ def _parse(text: str) -> _Address | None:
 @lru_cache(maxsize=_ADDRESSES)
 def _is_trusted(address: _Address, trusted: tuple[Network, ...]) -> bool:
     return any(address in network for network in trusted)
+
+
+def is_in(client: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
+    address = _parse(client)
+    return address is not None and _is_trusted(address, networks)

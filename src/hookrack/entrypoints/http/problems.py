@@ -1,14 +1,17 @@
 """Errors as answers: RFC 9457 problem details, one place for all of them."""
 
+import math
+import random
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import orjson
 
 from hookrack.entrypoints.http.exchange import Header
-from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Unavailable, Violation
+from hookrack.errors import CATALOGUE, Code, CodedError, Rejected, Violation
 
 _TYPE: Final[Header] = (b"content-type", b"application/problem+json")
+_LEAST_SPREAD: Final = 3  # seconds
 NO_JSON: Final = "The body is JSON: send it with Content-Type: application/json."
 # After these the rest of the request may still be on its way: the connection can't be used again.
 _CLOSING: Final = frozenset(
@@ -28,8 +31,8 @@ def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
     """Status, headers and body for an error with a code."""
     row = CATALOGUE[error.code]
     headers = [_TYPE]
-    if isinstance(error, Unavailable):
-        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if error.retry_after is not None:
+        headers.append(retry_after(error.retry_after))
     if error.code is Code.TOKEN_INVALID:
         headers.append((b"www-authenticate", b'Bearer realm="hookrack"'))
     if error.code in _CLOSING:
@@ -44,6 +47,13 @@ def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
     if isinstance(error, Rejected) and error.violations:
         body["errors"] = [{"pointer": v.pointer, "message": v.message} for v in error.violations]
     return row.status, headers, orjson.dumps(body)
+
+
+def retry_after(seconds: float) -> Header:
+    """When to come back: not before, and not all at once."""
+    whole = math.ceil(seconds)
+    spread = max(_LEAST_SPREAD, whole // 2)
+    return (b"retry-after", b"%d" % (whole + random.randint(0, spread)))  # noqa: S311 - jitter
 
 
 def method_not_allowed(*allowed: str) -> tuple[int, list[Header], bytes]:

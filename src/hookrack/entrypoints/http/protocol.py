@@ -24,14 +24,30 @@ _LINGERING: Final = 128  # connections at the same time; more are closed at once
 class Crowd(ServerState):
     """What the connections of a server know of one another."""
 
-    lingering = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.lingering = 0
+        self.by_address: dict[str, int] = {}
+
+    def enter(self, address: str) -> int:
+        """One connection more of an address; how many it has."""
+        count = self.by_address[address] = self.by_address.get(address, 0) + 1
+        return count
+
+    def leave(self, address: str) -> None:
+        """One less."""
+        count = self.by_address.get(address, 0) - 1
+        if count > 0:
+            self.by_address[address] = count
+        else:
+            self.by_address.pop(address, None)
 
 
 class Connection(Framing):
     """From the first byte to the last."""
 
     __slots__ = (
-        *("_crowd", "_lingers", "_outlet", "has_left", "on_gone", "socket"),
+        *("_crowd", "_lingers", "_outlet", "_whose", "has_left", "on_gone", "socket"),
         *("unsent", "unsent_seconds"),
     )
 
@@ -39,6 +55,7 @@ class Connection(Framing):
         super().__init__(server_state=server_state, **others)
         self._crowd = server_state
         self._lingers = False
+        self._whose = ""
         self.unsent, self.unsent_seconds = 0, 0.0
         self.on_gone: Callable[[], None] | None = None  # of the request under way, if it waits
         self.has_left = False
@@ -50,12 +67,17 @@ class Connection(Framing):
         self.flow: FlowControl = Flow(transport, self.pipeline)
         self._outlet = Outlet(transport, close=self._close, is_closing=self._is_closing)
         self.transport = self._outlet  # type: ignore[assignment]
-        if len(self.connections) - self._crowd.lingering > self.limits.connections:
-            self.refuse(Unavailable(Code.TOO_MANY_CONNECTIONS, "No connection is free here."))
+        self._whose = self.limits.whose(self.peer())
+        if self._whose and self._crowd.enter(self._whose) > self.limits.per_address:
+            self.refuse(_crowded("Your address has too many connections here."))
+        elif len(self.connections) - self._crowd.lingering > self.limits.connections:
+            self.refuse(_crowded("No connection is free here."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end; a request under way learns of it."""
         self._crowd.lingering -= self._lingers
+        if self._whose:
+            self._crowd.leave(self._whose)
         self.state, self._lingers = CLOSING, False
         super().connection_lost(exc)
         self._leave()
@@ -176,3 +198,7 @@ class Connection(Framing):
             self.socket.write_eof()
         self.pipeline.clear()
         self.flow.resume_reading()
+
+
+def _crowded(detail: str) -> Unavailable:
+    return Unavailable(Code.TOO_MANY_CONNECTIONS, detail)

@@ -19,6 +19,7 @@ from hookrack.entrypoints.http.api import (
     dead_letters,
     entries,
     leases,
+    rejections,
     template,
     tokens,
 )
@@ -34,7 +35,7 @@ _ABOUT: Final = (
 )
 
 _ROUTERS: Final = tuple(
-    each.router for each in (entries, leases, accounts, tokens, dead_letters, template)
+    each.router for each in (entries, leases, accounts, tokens, dead_letters, rejections, template)
 )
 
 

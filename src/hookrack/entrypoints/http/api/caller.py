@@ -6,6 +6,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
 
 from hookrack.app import App
+from hookrack.entrypoints.http.exchange import ADMIN
 from hookrack.entrypoints.http.waiting import Reading
 from hookrack.pipeline import check_key
 from hookrack.tokens import Scope, Token, pick_account
@@ -32,11 +33,15 @@ class Caller:
         self,
         *,
         app: Served,
+        request: Request,
         _shown: Annotated[object, Depends(_bearer)],
         authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
     ) -> Token:
         """The token. Raises: Rejected (`TOKEN_INVALID`, `SCOPE_MISSING`)."""
-        return app.tokens.identify(authorization, self._scope)
+        token = app.tokens.identify(authorization, self._scope)
+        if self._scope == "admin":
+            request.scope[ADMIN] = token  # the front door writes down what admins do
+        return token
 
 
 Admin = Annotated[Token, Depends(Caller("admin"))]

@@ -28,6 +28,7 @@ from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.flows import LARGEST_BODY_BYTES, Account
 from hookrack.jsontext import find_json_fault, split_members
 from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
+from hookrack.refusals import Rejection
 
 router = APIRouter(prefix="/v1", tags=["set and get"])
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:", re.ASCII)
@@ -240,6 +241,8 @@ async def get_event(*, event_id: str, request: Request, app: Served, token: Read
     except Rejected:
         where = await app.queue.find(account, event_id)
         if where is None:
+            if one := await app.rejections.get(account, event_id):
+                return JSONResponse(_refused(one))
             raise
     shown = {"eventId": event_id, "account": account, "flow": where.flow, "status": where.status}
     if where.received_at is not None:
@@ -316,7 +319,20 @@ def _life(life: Life) -> dict[str, Any]:
         shown["keys"] = [{"key": key, "expiresAt": format_time(end)} for key, end in life.keys]
     if life.duplicate_of is not None:
         shown["duplicateOf"] = life.duplicate_of
+    if life.duplicates:
+        shown["duplicates"] = life.duplicates
     return shown
+
+
+def _refused(one: Rejection) -> dict[str, Any]:
+    return {
+        "eventId": one.event_id,
+        "account": one.account,
+        "flow": one.flow,
+        "status": "rejected",
+        "receivedAt": format_time(one.received_at),
+        "reason": one.code,
+    }
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
