@@ -6,13 +6,23 @@ import signal
 import sys
 import time
 
-from bench import rows_door, rows_idle, rows_ingest, rows_memory, rows_pull, rows_read, rows_worker
+from bench import (
+    rows_door,
+    rows_idle,
+    rows_ingest,
+    rows_mapping,
+    rows_memory,
+    rows_pull,
+    rows_read,
+    rows_worker,
+)
 from bench.machine import Share, core_count
 from bench.row import DEFAULT, FULL, QUICK, Line, NotRunError, Row, Sizes
 
 ROWS = (
     *rows_ingest.ROWS,
     *rows_door.ROWS,
+    *rows_mapping.ROWS,
     *rows_read.ROWS,
     *rows_pull.ROWS,
     *rows_worker.ROWS,

@@ -126,13 +126,14 @@ def hookrack(
     model: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
     auths: Mapping[str, Mapping[str, Any]] | None = None,
+    templates: Mapping[str, str] | None = None,
 ) -> Iterator[Hookrack]:
     """Serve `flows` (id -> webhook keys), each with a secret unless `auths` says another way.
 
     Server and engine are pinned.
     """
     config = data_dir.with_name(f"{data_dir.name}.yaml")
-    config.write_text(_flow_file(flows, model, auths or {}), encoding="utf-8")
+    config.write_text(_flow_file(flows, model, auths or {}, templates or {}), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("hookrack")), "serve", "--config", str(config)]
     command += ["--port", "0", "--data-dir", str(data_dir), "--role", role, *options]
     if store:
@@ -155,14 +156,17 @@ def _flow_file(
     flows: Mapping[str, Sequence[str]],
     model: Mapping[str, Any] | None,
     auths: Mapping[str, Mapping[str, Any]],
+    templates: Mapping[str, str],
 ) -> str:
     """JSON, which is YAML too."""
     secret: Mapping[str, Any] = {"type": "secret", "secrets": [SECRET]}
     shared = {"model": model} if model else {}
-    listed = {
+    listed: dict[str, dict[str, Any]] = {
         flow: {"keys": list(keys), "auth": auths.get(flow, secret), **shared}
         for flow, keys in flows.items()
     }
+    for flow, source in templates.items():
+        listed[flow]["templates"] = {"application/json": {"inline": source}}
     return json.dumps({"version": 1, "accounts": {ACCOUNT: {"ttl": "1d", "flows": listed}}})
 
 

@@ -1,5 +1,6 @@
 """Our engine, asked as the oracle is; and when two results are the same."""
 
+import json
 import re
 from typing import Any, Final
 
@@ -12,9 +13,15 @@ from hookrack.edge.mapping import (
     TemplateInvalid,
     compile_template,
 )
+from hookrack.edge.mapping.faults import JavaException
+from hookrack.edge.mapping.jsonwrite import TooMuchText, dump
 
 # What only we bound: such a case says nothing about the rules.
 _BOUNDED: Final = re.compile(r"more than \d+|longer than \d+|nested too deep|too long|too many")
+_UNTOUCHED: Final[dict[str, Any]] = {
+    "requestOverride": {"path": {}, "header": {}, "querystring": {}},
+    "responseOverride": {"header": {}},
+}
 
 
 def answer(case: Case) -> Result:
@@ -52,6 +59,9 @@ def difference(ours: Result, theirs: Result) -> str | None:
         return f"ours   {_told(ours)}\ntheirs {_told(theirs)}"
     if _units(ours["output"]) != _units(theirs["output"]):
         return f"ours   {ours['output']!r}\ntheirs {theirs['output']!r}"
+    overridden, wanted = _overrides(ours), _overrides(theirs)
+    if "requestOverride" in theirs and None is not overridden != wanted:
+        return f"ours   {overridden}\ntheirs {wanted}"
     return None
 
 
@@ -64,6 +74,12 @@ def _units(text: str) -> bytes:
     return text.encode("utf-16-le", "surrogatepass")
 
 
-def overrides(result: Result) -> dict[str, Any]:
-    """What the template overrode."""
-    return {name: result.get(name) for name in ("requestOverride", "responseOverride")}
+def _overrides(result: Result) -> dict[str, Any] | None:
+    """What the template overrode, as JSON; None where that can't be written as such."""
+    try:
+        return {
+            name: json.loads(dump(result.get(name) or default, limit=2**20))
+            for name, default in _UNTOUCHED.items()
+        }
+    except (TooMuchText, JavaException, ValueError):
+        return None

@@ -7,6 +7,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Final
 
+from conformance import sent
 from conformance.bodies import body, path
 from conformance.engine import answer, difference, is_bounded
 from conformance.known import reason
@@ -33,10 +34,33 @@ def _case(template: str, body: str, path: str = "$") -> Case:
     }
 
 
-KINDS: Final[dict[str, Callable[[Random], Case]]] = {
-    "templates": lambda rnd: _case(template(rnd), body(rnd)),
-    "paths": lambda rnd: _case(rnd.choice(_ASKED), body(rnd), path(rnd)),
-    "bodies": lambda rnd: _case(rnd.choice(_READ), body(rnd)),
+def _rendered(case: Case, theirs: Result) -> tuple[str | None, bool]:
+    """How the two renderings differ, and whether that is known or ours to bound."""
+    ours = answer(case)
+    how = difference(ours, theirs)
+    return how, how is not None and (is_bounded(ours) or reason(case, ours, theirs) is not None)
+
+
+def _sent(case: Case, theirs: Result) -> tuple[str | None, bool]:
+    """The same for what a template sends that is written out for API Gateway."""
+    how = sent.difference(case, theirs)
+    return how, how is not None and reason(case, answer(case), theirs) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is generated, what the oracle is asked of it, and how the results are compared."""
+
+    make: Callable[[Random], Case]
+    asked: Callable[[Case], Case] = lambda case: case
+    compare: Callable[[Case, Result], tuple[str | None, bool]] = _rendered
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "templates": Kind(lambda rnd: _case(template(rnd), body(rnd))),
+    "paths": Kind(lambda rnd: _case(rnd.choice(_ASKED), body(rnd), path(rnd))),
+    "bodies": Kind(lambda rnd: _case(rnd.choice(_READ), body(rnd))),
+    "sent": Kind(sent.case, sent.written, _sent),
 }
 
 
@@ -52,7 +76,7 @@ class Difference:
         """For a person: the case and both results."""
         lines = [f"seed {self.seed}", f"template {json.dumps(self.case['template'])}"]
         lines.append(f"body     {json.dumps(self.case['request']['body'])}")
-        lines.append(f"path     {json.dumps(self.case['stage_variables']['path'])}")
+        lines.append(f"path     {json.dumps(_part(self.case, 'path'))}")
         return "\n".join([*lines, self.how])
 
 
@@ -67,30 +91,22 @@ class Tally:
 
 def differences(kind: str, oracle: Oracle, *, seeds: range, tally: Tally) -> Iterator[Difference]:
     """One case per seed; each that differs is made small."""
+    own = KINDS[kind]
     waiting = iter(seeds)
     while batch := list(islice(waiting, BATCH)):
-        cases = [KINDS[kind](Random(seed)) for seed in batch]
-        for seed, case, theirs in zip(batch, cases, list(oracle.ask_all(cases)), strict=True):
+        cases = [own.make(Random(seed)) for seed in batch]
+        results = list(oracle.ask_all(map(own.asked, cases)))
+        for seed, case, theirs in zip(batch, cases, results, strict=True):
             tally.cases += 1
             tally.failing += "error" in theirs
-            how = _how(case, theirs)
-            if how is None:
-                tally.excused += difference(answer(case), theirs) is not None
-                continue
-            small, how = _smaller(case, how, oracle)
-            yield Difference(seed, small, how)
+            how, is_excused = own.compare(case, theirs)
+            tally.excused += is_excused
+            if how is not None and not is_excused:
+                small, how = _smaller(case, how, kind=own, oracle=oracle)
+                yield Difference(seed, small, how)
 
 
-def _how(case: Case, theirs: Result) -> str | None:
-    """How the two differ for no known reason, or None."""
-    ours = answer(case)
-    how = difference(ours, theirs)
-    if how is None or is_bounded(ours) or reason(case, ours, theirs):
-        return None
-    return how
-
-
-def _smaller(case: Case, how: str, oracle: Oracle) -> tuple[Case, str]:
+def _smaller(case: Case, how: str, *, kind: Kind, oracle: Oracle) -> tuple[Case, str]:
     """The case with as much as possible cut from its template, body and path."""
     left = TRIES
     for part in ("template", "body", "path"):
@@ -101,8 +117,8 @@ def _smaller(case: Case, how: str, oracle: Oracle) -> tuple[Case, str]:
                 text = _part(case, part)
                 tried = _with(case, part, text[:at] + text[at + cut :])
                 left -= 1
-                found = _how(tried, oracle.ask(tried))
-                if found is None:
+                found, is_excused = kind.compare(tried, oracle.ask(kind.asked(tried)))
+                if found is None or is_excused:
                     at += cut
                 else:
                     case, how = tried, found
@@ -111,10 +127,15 @@ def _smaller(case: Case, how: str, oracle: Oracle) -> tuple[Case, str]:
 
 
 def _part(case: Case, part: str) -> str:
-    whole = {"template": case["template"], **case["request"], **case["stage_variables"]}
-    return str(case["stage_variables"]["path"] if part == "path" else whole[part])
+    if part == "path":
+        return str(case["stage_variables"].get("path", ""))
+    return str(case["template"] if part == "template" else case["request"][part])
 
 
 def _with(case: Case, part: str, text: str) -> Case:
-    parts = {each: _part(case, each) for each in ("template", "body", "path")}
-    return _case(**{**parts, part: text})
+    """The case with one part of it changed."""
+    if part == "path":
+        return {**case, "stage_variables": {**case["stage_variables"], "path": text}}
+    if part == "body":
+        return {**case, "request": {**case["request"], "body": text}}
+    return {**case, "template": text}

@@ -110,6 +110,9 @@ _ROOTS: Final = [
 _TARGETS: Final = [
     *("$m.k", "$m['k']", '$m["$s"]', "$l[0]", "$l[9]", "${x}", "$!x", "$m.a.b", "$j.a", "$l[$n]"),
     "$context.requestOverride.header.h",
+    "$context.requestOverride.querystring['q']",
+    "$context.responseOverride.status",
+    '$context.responseOverride.header["$s"]',
 ]
 _ODD: Final = [
     *(
@@ -250,3 +253,8 @@ class _Writer:
 def template(rnd: Random) -> str:
     """A template; most are well-formed, many fail when they run."""
     return _Writer(rnd).template()
+
+
+def piece(rnd: Random) -> str:
+    """A part of a template."""
+    return _Writer(rnd).piece(0)

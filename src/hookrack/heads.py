@@ -6,7 +6,7 @@ The path itself uses `model.decode_envelope`, which takes an envelope whole or n
 import base64
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hookrack.jsontext import split_members
@@ -16,17 +16,21 @@ from hookrack.model import is_event_id, is_name
 _OWN: Final = re.compile(
     rb'\{"v":[0-9]{1,9},"id":"([A-Za-z0-9_=-]{1,64})",'
     rb'"account":"([a-z0-9][a-z0-9_-]{0,62})","flow":"([a-z0-9][a-z0-9_-]{0,62})",'
+    rb'(?:"receivedAt":([0-9]{1,14})[,}])?'
 )
+# Milliseconds; 14 digits reach to the year 5138.
+_TIME: Final = re.compile(rb"[0-9]{1,14}")
 _OWN_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What an envelope says of itself."""
+    """What an envelope says of itself; `received_at` is None where it says no usable time."""
 
     event_id: str
     account: str
     flow: str
+    received_at: int | None = field(default=None, compare=False)
 
 
 def read_head(body: bytes) -> Head | None:
@@ -38,7 +42,9 @@ def read_head(body: bytes) -> Head | None:
     found = [texts.get(name, b"") for name in ("id", "account", "flow")]
     if not all(text.startswith(b'"') for text in found):
         return None
-    head = Head(*(json.loads(text) for text in found))
+    at = _TIME.fullmatch(texts.get("receivedAt", b""))
+    event_id, account, flow = (json.loads(text) for text in found)
+    head = Head(event_id, account, flow, int(at[0]) if at else None)
     usable = is_event_id(head.event_id) and is_name(head.account) and is_name(head.flow)
     return head if usable else None
 
@@ -46,7 +52,10 @@ def read_head(body: bytes) -> Head | None:
 def glance_at_head(body: bytes) -> Head | None:
     """As `read_head`, without parsing what may have killed a worker; knows our own form only."""
     found = _OWN.match(body)
-    return Head(*(part.decode() for part in found.groups())) if found else None
+    if found is None:
+        return None
+    event_id, account, flow, at = found.groups()
+    return Head(event_id.decode(), account.decode(), flow.decode(), int(at) if at else None)
 
 
 def time_of_event_id(event_id: str) -> int | None:

@@ -37,13 +37,7 @@ _CONTENT_TYPE_CHARS: Final = 255
 _HEADER_NAME: Final = re.compile(_TOKEN)
 _HEADER_NAME_CHARS: Final = 128
 _DURATION: Final = re.compile(r"([0-9]{1,10})([smhd]?)")
-_UNIT: Final = {
-    "": timedelta(seconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-}
+_UNIT: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}  # seconds
 _LONGEST: Final = timedelta(days=36_500)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -212,12 +206,12 @@ def parse_duration(value: object) -> timedelta:
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("not a duration; write whole seconds or 90s, 15m, 6h, 7d")
-    amount = int(found[1])
-    if amount == 0:
+    seconds = int(found[1]) * _UNIT[found[2]]
+    if seconds == 0:
         raise ValueError("a duration is at least 1 second")
-    if amount * _UNIT[found[2]].total_seconds() > _LONGEST.total_seconds():
+    if seconds > _LONGEST.total_seconds():
         raise ValueError("a duration is at most 36500d")
-    return amount * _UNIT[found[2]]
+    return timedelta(seconds=seconds)
 
 
 def milliseconds(span: timedelta) -> int:
@@ -262,7 +256,7 @@ def encode_envelope(event: Event) -> bytes:
 def decode_envelope(body: bytes) -> Event:
     """Read a queue message, ours or API Gateway's or anybody's.
 
-    Raises: Poison (`ENVELOPE_INVALID`, `ENVELOPE_VERSION`, `BODY_NOT_JSON`).
+    Raises: Poison (`ENVELOPE_INVALID`, `ENVELOPE_VERSION`, `BODY_NOT_JSON` and what it brings).
     """
     try:
         fields, data = _split_own(body) or _split_any(body)
@@ -274,9 +268,7 @@ def decode_envelope(body: bytes) -> Event:
 
 
 def _explain(exc: Exception) -> str:
-    if isinstance(exc, KeyError):
-        return f"field {exc} is missing"
-    return str(exc)[:200]
+    return f"field {exc} is missing" if isinstance(exc, KeyError) else str(exc)[:200]
 
 
 def _split_own(body: bytes) -> tuple[dict[str, Any], bytes | None] | None:
@@ -323,7 +315,7 @@ def _event_from(fields: dict[str, Any], data: bytes | None) -> Event:
         content_type=_checked(fields, "contentType", is_content_type),
         data=_payload(fields, data),
         keys=_keys(fields.get("keys")),
-        ttl=None if fields.get("ttl") is None else own_ttl(_whole(fields, "ttl")),
+        ttl=None if fields.get("ttl") is None else own_ttl(_ttl(fields)),
         dedupe_id=_dedupe_id(fields.get("dedupeId")),
     )
 
@@ -340,6 +332,12 @@ def _whole(fields: dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**47:
         raise ValueError(f"field {name!r} is not a whole number above 0")
     return value
+
+
+def _ttl(fields: dict[str, Any]) -> int:
+    if type(fields["ttl"]) is not int or fields["ttl"] <= 0:
+        raise Poison(Code.TTL_INVALID, "ttl is not a whole number of seconds above 0")
+    return int(fields["ttl"])
 
 
 def own_ttl(seconds: int) -> timedelta:

@@ -53,7 +53,13 @@ class QueueStats:
     oldest_age: timedelta | None
 
 
-Whereabouts = Literal["queued", "deadLetter"]
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where an event is that isn't stored, and what its envelope says of it."""
+
+    status: Literal["queued", "deadLetter"]
+    flow: str
+    received_at: int | None
 
 
 class Queue(Protocol):

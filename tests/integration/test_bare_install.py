@@ -89,7 +89,15 @@ print(sorted(name for name in sys.modules if name.startswith("hookrack.")))
     first, modules = done.stdout.splitlines()
     assert first == "[] True"
     parts = {name.split(".")[1] for name in json.loads(modules.replace("'", '"'))}
-    assert parts == {"client", "errors", "jsontext", "model", "server_file", "settings"}
+    assert parts == {
+        "client",
+        "errors",
+        "jsontext",
+        "model",
+        "server_file",
+        "settings",
+        "sqs_address",
+    }
 
 
 def test_commands_of_a_bare_install(bare: str, served: Served) -> None:

@@ -39,6 +39,8 @@ async def test_a_flow_that_was_removed_by_mistake(own_server: Start, short_dir: 
         ids = [
             (await client.post("/in/acme/github", json={"n": n})).json()["eventId"] for n in (1, 2)
         ]
+        life = (await client.get(f"/v1/events/{ids[0]}")).json()
+        assert (life["status"], life["flow"]) == ("queued", "github")
     edge.kill()
     less = own_server(config=without_github(short_dir))
     async with less.client() as client:
@@ -51,6 +53,8 @@ async def test_a_flow_that_was_removed_by_mistake(own_server: Start, short_dir: 
         assert {each["eventId"] for each in found} == set(ids)
         shown = (await client.get(f"/v1/dead-letters/{ids[0]}")).json()
         assert shown["envelope"]["data"] == {"n": 1}
+        dead = (await client.get(f"/v1/events/{ids[0]}")).json()
+        assert dead == life | {"status": "deadLetter", "reason": "FLOW_UNKNOWN"}
         early = await client.post("/v1/dead-letters/redrive", json={"account": "acme"})
         assert early.json() == {"redriven": 0, "skipped": 2, "expired": 0}
     assert less.stop() == 0

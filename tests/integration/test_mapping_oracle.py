@@ -9,7 +9,7 @@ from conformance.engine import answer, difference
 from conformance.fuzz import KINDS, Tally, differences
 from conformance.oracle import Oracle, running
 
-CASES = {"templates": 1_500, "paths": 1_500, "bodies": 1_500}
+CASES = {"templates": 1_500, "paths": 1_500, "bodies": 1_500, "sent": 1_500}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,14 @@ def test_the_oracle_is_velocity(oracle: Oracle) -> None:
     assert "ParseException" in oracle.ask({"template": "#if("})["error"]
     wrong = difference(answer(case), {"output": "[1]"})
     assert wrong is not None
+
+
+def test_overrides_are_compared(oracle: Oracle) -> None:
+    """What a template overrides is part of what both have to agree on."""
+    case = {"template": "#set($context.requestOverride.header.h = 'a')", "request": {}}
+    assert difference(answer(case), oracle.ask(case)) is None
+    other = {**case, "template": "#set($context.requestOverride.header.h = 'b')"}
+    assert difference(answer(case), oracle.ask(other)) is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)

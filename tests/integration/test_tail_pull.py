@@ -194,6 +194,20 @@ async def test_pull_gives_back_what_failed(
     assert lines(done.stderr)[0]["attempt"] == 2
 
 
+async def test_pull_in_order(client: AsyncClient, key: str, reach: dict[str, str]) -> None:
+    """With --ordered nothing is worked on before what was stored ahead of it is acked."""
+    for number in range(3):
+        await client.set(key, number)
+    words = ("pull", key, "--ordered", "--raw", "--max", "3")
+    command = "read n; echo $n; test $n != 1 || test $HOOKRACK_ATTEMPT = 2"
+    done = hookrack(*words, "--exec", command, **reach)
+    assert (done.returncode, done.stdout) == (1, "0\n1\n")
+    done = await asyncio.to_thread(
+        lambda: hookrack(*words, "--exec", command, "--wait", "--limit", "2", **reach)
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n2\n")
+
+
 async def test_a_command_that_does_not_read(
     client: AsyncClient, key: str, reach: dict[str, str]
 ) -> None:

@@ -264,9 +264,9 @@ MANY_KEYS = json.dumps([f"k{place}" for place in range(1_001)])
         ("contentType", '"json"', Code.ENVELOPE_INVALID),
         ("contentType", '"a/b\\r\\nx: y"', Code.ENVELOPE_INVALID),
         ("contentType", "{}", Code.ENVELOPE_INVALID),
-        ("ttl", "0", Code.ENVELOPE_INVALID),
-        ("ttl", "-1", Code.ENVELOPE_INVALID),
-        ("ttl", '"6h"', Code.ENVELOPE_INVALID),
+        ("ttl", "0", Code.TTL_INVALID),
+        ("ttl", "-1", Code.TTL_INVALID),
+        ("ttl", '"6h"', Code.TTL_INVALID),
         ("dedupeId", '""', Code.ENVELOPE_INVALID),
         ("dedupeId", "7", Code.ENVELOPE_INVALID),
         ("keys", '"erp"', Code.KEYS_INVALID),
@@ -370,4 +370,4 @@ def test_all_of_an_envelope_is_json(head: bytes) -> None:
 @pytest.mark.parametrize("seconds", [10**14, 2**47 - 1])
 def test_a_ttl_of_any_length_is_read_or_refused(seconds: int) -> None:
     """A ttl beyond all bounds is capped later or refused now, and is no bug's doing."""
-    assert reason(HEAD + b',"ttl":%d,"data":1}' % seconds) in {None, Code.ENVELOPE_INVALID}
+    assert reason(HEAD + b',"ttl":%d,"data":1}' % seconds) in {None, Code.TTL_INVALID}

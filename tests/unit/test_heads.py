@@ -19,6 +19,15 @@ def test_an_envelope_of_ours_tells_whose_it_is() -> None:
     assert glance_at_head(ENVELOPE) == HEAD
 
 
+def test_an_envelope_tells_when_it_was_received() -> None:
+    """The time is told where it is one that can be written as a date, else it is left out."""
+    for look in (read_head, glance_at_head):
+        for digits, told in ((b"5", 5), (b"9" * 14, int("9" * 14)), (b"9" * 15, None)):
+            head = look(ENVELOPE.replace(b'"receivedAt":5', b'"receivedAt":' + digits))
+            assert head is not None
+            assert head.received_at == told
+
+
 @pytest.mark.parametrize(
     "body",
     [

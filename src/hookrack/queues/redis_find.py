@@ -40,8 +40,8 @@ async def find(pipe: Pipe, keys: QueueKeys, *, account: str, event_id: str) -> W
         return found
     stream = keys.streams[partition_of(account)]
     for stretch in _stretches(time_of_event_id(event_id)):
-        if await _is_within(pipe, stream, stretch, (account, event_id)):
-            return "queued"
+        if head := await _within(pipe, stream, stretch, (account, event_id)):
+            return Whereabouts("queued", head.flow, head.received_at)
     return None
 
 
@@ -56,7 +56,7 @@ async def _at(pipe: Pipe, keys: QueueKeys, place: str, account: str) -> Whereabo
     head = None if envelope is None else _head(envelope)
     if head is None or head.account != account:
         return None
-    return "queued" if is_queued else "deadLetter"
+    return Whereabouts("queued" if is_queued else "deadLetter", head.flow, head.received_at)
 
 
 def _head(envelope: bytes) -> Head | None:
@@ -75,8 +75,10 @@ def _stretches(at: int | None) -> list[_Stretch]:
     ]
 
 
-async def _is_within(pipe: Pipe, stream: str, stretch: _Stretch, wanted: tuple[str, str]) -> bool:
-    """Whether the envelope of an (account, event id) is among these entries."""
+async def _within(
+    pipe: Pipe, stream: str, stretch: _Stretch, wanted: tuple[str, str]
+) -> Head | None:
+    """The head of the envelope of an (account, event id), if it is among these entries."""
     begin = stretch.begin
     for _ in range(stretch.scripts):
         args: list[bytes | str | int] = [wanted[1], stretch.verb, begin, stretch.end]
@@ -84,7 +86,7 @@ async def _is_within(pipe: Pipe, stream: str, stretch: _Stretch, wanted: tuple[s
         if envelope is not None:
             head = _head(envelope)
             if head is not None and (head.account, head.event_id) == wanted:
-                return True
+                return head
         if not begin:
-            return False
-    return False
+            return None
+    return None

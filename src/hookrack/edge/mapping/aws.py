@@ -6,23 +6,34 @@ in escaped as JSON strings; the envelope is captured the same way and leaves for
 quote in the data can't break out of the JSON, and an ampersand can't add a parameter for SQS.
 """
 
-from dataclasses import fields, is_dataclass
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final
 
-from hookrack.edge.mapping import Template, TemplateInvalid, compile_template
-from hookrack.edge.mapping.syntax import Leave, Text
+from hookrack.edge.mapping import Place, Template, TemplateInvalid, compile_template
+from hookrack.edge.mapping.syntax import Block, Define, Leave, Text
 
 _PREFIX: Final = "hookrack"  # of the variables that are ours
+
+# What the envelope needs is taken before the user's template could change it.
+_TAKE: Final = (
+    '#set($hookrackUtil=$util)#set($hookrackId="$context.extendedRequestId")'
+    '#set($hookrackTime="$context.requestTimeEpoch")'
+)
 
 # `${hookrackNone}` is nothing: behind it a newline is text, as at the start of a template, where
 # behind the `)` of #define it would be eaten.
 _CAPTURE: Final = "#define($hookrackData)${hookrackNone}%s#end"
 
 # A quote that escapeJavaScript escapes for the sake of scripts is no escape in JSON.
-_ESCAPED: Final = """$util.escapeJavaScript(%s).replaceAll("\\\\'","'")"""
+_ESCAPED: Final = """$hookrackUtil.escapeJavaScript(%s).replaceAll("\\\\'","'")"""
 
+# Half of a surrogate pair would silently become a question mark; escaped it is no JSON, and with
+# it the event becomes a dead letter instead.
 _RENDER: Final = (
     '#set($hookrackOut="$hookrackData")'
+    "#if($hookrackUtil.urlDecode($hookrackUtil.urlEncode($hookrackOut))!=$hookrackOut)"
+    "#set($hookrackOut=$hookrackUtil.escapeJavaScript($hookrackOut))#end"
     '#set($hookrackKeys="$!webhookKeys")'
     '#set($hookrackTtl="$!ttl")'
     '#set($hookrackDedupe="$!dedupeId")'
@@ -32,7 +43,8 @@ _KEYS: Final = (
     '#if($hookrackKeys!=""),"keys":['
     '#foreach($hookrackEach in $webhookKeys)#set($hookrackKey="$!hookrackEach")'
     f'"{_ESCAPED % "$hookrackKey"}"#if($foreach.hasNext),#{{end}}#{{end}}'
-    '#if($webhookKeys.size()>1000),""#{end}]#{end}'  # #foreach ends there: refuse, don't shorten
+    # The loop ends after 1,000, behind a comma: one more, so that they are refused, not cut.
+    '#if($webhookKeys.size()>1000)""#end]#{end}'
 )
 
 _TTL: Final = (
@@ -44,15 +56,15 @@ _TTL: Final = (
 _DEDUPE: Final = f'#if($hookrackDedupe!=""),"dedupeId":"{_ESCAPED % "$hookrackDedupe"}"#{{end}}'
 
 _ENVELOPE: Final = (
-    '#define($hookrackEnvelope){"v":1,"id":"$context.extendedRequestId",'
-    '"account":"%s","flow":"%s","receivedAt":$context.requestTimeEpoch,'
-    '"contentType":"application/json","dataBase64":"$util.base64Encode($hookrackOut)"'
+    '#define($hookrackEnvelope){"v":1,"id":"$hookrackId",'
+    '"account":"%s","flow":"%s","receivedAt":$hookrackTime,'
+    '"contentType":"application/json","dataBase64":"$hookrackUtil.base64Encode($hookrackOut)"'
     f"{_KEYS}{_TTL}{_DEDUPE}}}#end"
 )
 
 _SEND: Final = (
     '#set($hookrackBody="$hookrackEnvelope")'
-    "Action=SendMessage&MessageGroupId=%s&MessageBody=$util.urlEncode($hookrackBody)"
+    "Action=SendMessage&MessageGroupId=%s&MessageBody=$hookrackUtil.urlEncode($hookrackBody)"
 )
 
 
@@ -72,14 +84,48 @@ def sqs_template(template: Template, *, account: str, flow: str) -> str:
         raise NotDirect("#stop would end the whole template, and nothing would be sent")
     if f"${_PREFIX}" in source.replace("!", "").replace("{", ""):
         raise NotDirect(f"its variables may not begin with {_PREFIX}")
+    if "requestOverride" in source:
+        raise NotDirect("requestOverride would change the call that sends the event")
     if _ends_in_comment(source):
         source += "\n"  # which the comment takes with it
-    written = _CAPTURE % source + _RENDER + _ENVELOPE % (account, flow) + _SEND % account
+    elif source.endswith("\\"):
+        raise NotDirect("a backslash at its end would escape what comes behind it")
+    head = _TAKE + _CAPTURE % source
+    written = head + _RENDER + _ENVELOPE % (account, flow) + _SEND % account
     try:
-        compile_template(written, name=f"{account}/{flow} for API Gateway")
+        compiled = compile_template(written, name=f"{account}/{flow} for API Gateway")
     except TemplateInvalid as exc:
         raise NotDirect(f"it can't stand inside another template: {exc}") from exc
+    if not _holds(compiled.tree, template.tree):
+        raise NotDirect("it would read differently inside another template")
     return written
+
+
+def _holds(whole: Block, inner: Block) -> bool:
+    """Whether a template is, within the first definition of another one, what it is by itself."""
+    captured = next((each for each in whole.nodes if isinstance(each, Define)), None)
+    if captured is None:
+        return False
+    return _shape(captured.body.nodes[1:]) == _shape(inner.nodes)
+
+
+def _shape(node: object) -> object:
+    """A tree without the places of its parts; texts side by side are one."""
+    if isinstance(node, tuple | list):
+        return [_shape(each) for each in _joined(node)]
+    if isinstance(node, Place) or not is_dataclass(node):
+        return None if isinstance(node, Place) else node
+    return [type(node), *(_shape(getattr(node, each.name)) for each in fields(node))]
+
+
+def _joined(nodes: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for each in nodes:
+        if isinstance(each, Text) and found and isinstance(found[-1], Text):
+            found[-1] = replace(found[-1], text=found[-1].text + each.text)
+        else:
+            found.append(each)
+    return found
 
 
 def _has_stop(node: object) -> bool:

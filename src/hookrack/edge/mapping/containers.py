@@ -271,3 +271,7 @@ ENTRY: Final[Table] = table(
     OBJECT,
 )
 CURSOR: Final[Table] = table({"hasNext()": Cursor.has_next, "next()": Cursor.next}, OBJECT)
+CHANGING: Final = frozenset(
+    {"put", "putAll", "putIfAbsent", "replace", "set", "setValue", "add", "addAll", "remove"}
+    | {"clear"}
+)  # every method that changes a list or a map

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import arithmetic, syntax
-from hookrack.edge.mapping.containers import key_of
+from hookrack.edge.mapping.containers import CHANGING, key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import Loop
@@ -33,6 +33,7 @@ class Values:
         self._block = block
         self._is_traced = is_traced
         self.roots: set[str] = set()
+        self.changes = False  # whether the template may change a list or map
 
     def value(self, node: Expression) -> Value:
         """The value of an expression; None is Java's null."""
@@ -138,7 +139,11 @@ class Values:
         steps: list[Step] = []
         for each in node.steps:
             steps.append(self.step(each))  # noqa: PERF401 - a comprehension is a frame more
-        value = _walked(node.root, steps)
+        only = node.steps[0] if len(steps) == 1 else None
+        if isinstance(only, syntax.Property):
+            value = _member(node.root, only.name, slow=steps[0])
+        else:
+            value = _walked(node.root, steps)
         return _traced(value, node) if self._is_traced else value
 
     def is_plain(self, node: syntax.Reference) -> bool:
@@ -170,12 +175,26 @@ class Values:
             return property_step(node.name)
         if isinstance(node, syntax.Index):
             return index_step(self.value(node.argument), node.place)
+        self.changes = self.changes or node.name in CHANGING
         arguments: list[Value] = []
         for each in node.arguments:
             arguments.append(self.value(each))  # noqa: PERF401 - as above
         if len(arguments) == 1:
             return short_call_step(node.name, arguments[0], place=node.place)
         return call_step(node.name, arguments, place=node.place)
+
+
+def _member(root: str, name: str, *, slow: Step) -> Value:
+    """`$root.name`, which is quick for an object."""
+    if name in {"class", "Class"}:
+        return _walked(root, [slow])
+
+    def value(run: Run) -> Any:
+        holder = run.scope[root]
+        found = holder.get(name) if type(holder) is dict else slow(run, holder)
+        return "" if found is None else found
+
+    return value
 
 
 def _walked(root: str, steps: list[Step]) -> Value:

@@ -1,5 +1,6 @@
 """What a template is, for a person: its tree, and the traps that it may have walked into."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
@@ -108,6 +109,7 @@ def warnings(template: Template) -> list[Trap]:
     known |= {each.name for each in _all(template.tree, syntax.Foreach | syntax.Define)}
     found = [*_of_tests(template, known), *_of_names(template, known)]
     found += [*_of_escapes(template), *_of_indents(template), *_of_output(template)]
+    found += _of_comments(template)
     return sorted(found, key=lambda each: (each.place.line, each.place.column))
 
 
@@ -130,16 +132,34 @@ def _bare(node: syntax.Expression) -> syntax.Expression:
     return node
 
 
+_YES_OR_NO: Final = {
+    *("contains", "containsAll", "containsKey", "containsValue", "contentEquals", "endsWith"),
+    *("equals", "equalsIgnoreCase", "hasNext", "isEmpty", "matches", "startsWith"),
+}
+_OF_LOOPS: Final = {"$foreach.hasNext", "$foreach.first", "$foreach.last", "$velocityHasNext"}
+
+
+def _is_sure(test: syntax.Reference, in_loops: set[int]) -> bool:
+    """Whether a reference is true or false and nothing else, if what it starts from is there."""
+    if test.literal.replace("{", "").replace("}", "").replace("!", "") in _OF_LOOPS:
+        return id(test) in in_loops
+    last = test.steps[-1] if test.steps else None
+    return isinstance(last, syntax.Call) and last.name in _YES_OR_NO
+
+
 def _of_tests(template: Template, known: set[str]) -> Iterator[Trap]:
     """A reference is true whatever it is, unless it is the Boolean false."""
+    loops = _all(template.tree, syntax.Foreach)
+    in_loops = {id(each) for loop in loops for each in _all(loop.body, syntax.Reference)}
     for node in _all(template.tree, syntax.If):
         for test, _ in node.branches:
             bare = _bare(test)
             if not isinstance(bare, syntax.Reference):
                 continue
-            what = (
-                "is never set, so it" if test.root not in known else "may be missing, and then it"
-            )
+            if bare.root in known and _is_sure(bare, in_loops):
+                continue
+            is_known = bare.root in known
+            what = "may be missing, and then it" if is_known else "is never set, so it"
             yield Trap(
                 bare.place,
                 f'{bare.literal} {what} counts as true; write {bare.literal} != ""',
@@ -182,20 +202,38 @@ def _of_indents(template: Template) -> Iterator[Trap]:
                 )
 
 
+_QUOTE: Final = re.compile(r'(?<!\\)"')
+_SAFE_ROOTS: Final = {"foreach", "velocityCount", "velocityHasNext"}
 _SAFE_CALLS: Final = {"escapeJavaScript", "json", "urlEncode", "base64Encode", "size", "length"}
 
 
 def _of_output(template: Template) -> Iterator[Trap]:
     """A value between quotes that isn't escaped can end the string it stands in."""
     for block in _all(template.tree, syntax.Block):
-        for before, node in zip(block.nodes, block.nodes[1:], strict=False):
-            is_quoted = isinstance(before, syntax.Text) and before.text.endswith('"')
-            if not (is_quoted and isinstance(node, syntax.Reference)):
+        is_quoted = False
+        for node in block.nodes:
+            if isinstance(node, syntax.Text):
+                is_quoted ^= len(_QUOTE.findall(node.text)) % 2 == 1
+            if not is_quoted or not isinstance(node, syntax.Reference) or node.is_escaped:
                 continue
             names = {each.name for each in node.steps if isinstance(each, syntax.Call)}
-            if not names & _SAFE_CALLS and node.root != "foreach":
+            if not names & _SAFE_CALLS and node.root not in _SAFE_ROOTS:
                 yield Trap(
                     node.place,
                     f"{node.literal} isn't escaped: a quote in it ends the string; "
                     "use $util.escapeJavaScript or $input.json",
+                )
+
+
+def _of_comments(template: Template) -> Iterator[Trap]:
+    """`##` that touches a property is text."""
+    for block in _all(template.tree, syntax.Block):
+        for before, node in zip(block.nodes, block.nodes[1:], strict=False):
+            if not isinstance(before, syntax.Reference) or not isinstance(node, syntax.Text):
+                continue
+            if node.text.startswith("##"):
+                yield Trap(
+                    before.place,
+                    f"{before.literal}## prints the ## and what follows; a comment can't touch "
+                    "a property: put a blank between",
                 )

@@ -1,6 +1,7 @@
 """The methods of numbers and booleans, as Java has them."""
 
 import math
+import struct
 from decimal import Decimal
 from typing import Any, Final
 
@@ -39,6 +40,19 @@ def _double_value(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def _float_value(value: Any) -> float:
+    """A number as a float, as the double that prints the same."""
+    try:
+        exact = struct.pack("f", _double_value(value))
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    for digits in range(1, 9):
+        shown = float(f"{struct.unpack('f', exact)[0]:.{digits}g}")
+        if struct.pack("f", shown) == exact:
+            return shown
+    return float(f"{struct.unpack('f', exact)[0]:.9g}")
+
+
 def _parsed(text: str | None, half: int) -> int:
     digits = (text or "")[1:] if (text or "")[:1] in {"-", "+"} else text or ""
     if not digits.isdecimal() or len(digits) > 25 or not -half <= int(text or "") < half:
@@ -74,7 +88,7 @@ NUMBER: Final[Table] = table(
         "shortValue()": lambda value: _wrapped(_int_value(value), 2**15),
         "byteValue()": lambda value: _wrapped(_int_value(value), 2**7),
         "doubleValue()": _double_value,
-        "floatValue()": _double_value,
+        "floatValue()": _float_value,
         "toString()": show,
         "equals(O)": same,
     },

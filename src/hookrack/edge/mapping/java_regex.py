@@ -123,6 +123,11 @@ def matches(text: str, pattern: str) -> bool:
     return compiled(pattern).fullmatch(_sound(text)) is not None
 
 
+def is_in(text: str, pattern: str) -> bool:
+    """Whether the pattern matches somewhere in the text."""
+    return compiled(pattern).search(_sound(text)) is not None
+
+
 def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) -> str:
     """`text` with what matches replaced, in Java's syntax. Raises: JavaException."""
     expression, text = compiled(pattern), _sound(text)

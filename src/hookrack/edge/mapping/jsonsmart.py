@@ -269,7 +269,10 @@ def _unescape(found: re.Match[str]) -> str:
     code = found["four"] or found["two"]
     if code:
         return chr(int(code, 16))
-    return _ESCAPES.get(found["one"], "") if found["one"] else ""
+    one = found["one"] or ""
+    if one > "\uffff":  # two letters to Java, of which the first is dropped
+        return chr(0xDC00 + (ord(one) & 0x3FF))
+    return _ESCAPES.get(one, "")
 
 
 def _joined(text: str) -> str:

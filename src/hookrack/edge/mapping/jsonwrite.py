@@ -76,7 +76,8 @@ def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> st
 def _as_java(written: bytes) -> str:
     """Text of orjson's with json-smart's escapes and Java's doubles."""
     text = written.decode()
-    if _HAS_ESCAPED_APART.search(written):
+    is_simple = text.isascii() and "\\u00" not in text and "\x7f" not in text
+    if not is_simple and _HAS_ESCAPED_APART.search(written):
         text = _ESCAPED.sub(_escaped_anew, text)
     if not _HAS_PRINTED_APART.search(written):
         return text

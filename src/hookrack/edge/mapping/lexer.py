@@ -10,7 +10,9 @@ from typing import Final
 from hookrack.edge.mapping.faults import Place, TemplateInvalid
 from hookrack.edge.mapping.lexical import BY_STATE, Rule, State
 
-_DOLLARS: Final = re.compile(r"[#$]|\\+\$")
+# What is left of a text that begins no reference. Velocity's own loop drops what stands behind
+# backslashes and their dollar.
+_DOLLARS: Final = re.compile(r"(\\+\$).?|([#$])", re.DOTALL)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -100,7 +102,7 @@ class Lexer:
                 return Token(rule.kind, image, start, self._at, special)
             if rule.mode == "special":
                 self._at -= 1
-                special += "".join(_DOLLARS.findall(image))
+                special += "".join(one or two for one, two in _DOLLARS.findall(image))
             if rule.mode != "more":
                 image, start = "", self._at
 

@@ -56,6 +56,9 @@ def call(value: Any, name: str, *, arguments: list[Any]) -> Any:
     if name == "getClass" and not arguments:
         return JavaClass(class_name(value))
     run = find(_table(value), name, arguments=arguments)
+    if run is None and type(value) is Loop:  # which is a map of what was put into it
+        value = value.extra
+        run = find(containers.MAP, name, arguments=arguments)
     return None if run is None else run(value, *arguments)
 
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from hookrack.edge.mapping.faults import BodyFault, JavaException
-from hookrack.edge.mapping.jsonpath import PathInvalid, compile_path
+from hookrack.edge.mapping.jsonpath import Path, PathInvalid, compile_path
 from hookrack.edge.mapping.jsonsmart import BodyUnreadable, parse
 from hookrack.edge.mapping.jsonwrite import TooMuchText, dump
 from hookrack.edge.mapping.signatures import Table, table
 from hookrack.edge.mapping.texts import OBJECT
-from hookrack.edge.mapping.values import TEXT_LIMIT, HeaderMap, Printed, show
+from hookrack.edge.mapping.values import TEXT_LIMIT, HeaderMap, Printed, paired, show
 
 # Not recorded on AWS: which of a parameter's several values counts, and JSON null in `$input.json`.
 _OF_SEVERAL: Final = -1
@@ -25,11 +25,18 @@ Values = Mapping[str, str | list[str]]
 
 
 class Input(Printed):
-    """`$input`: the request. Nothing of it is read before the template asks."""
+    """`$input`: the request. Nothing of it is read before the template asks.
 
-    __slots__ = ("_document", "_parameters", "_sources", "body")
+    `changes` says that the template may change the document, so that parts of it can hold each
+    other and what they print has to be bounded piece by piece.
+    """
 
-    def __init__(self, body: str, *, path: Values, query: Values, headers: Values) -> None:
+    __slots__ = ("_changes", "_document", "_parameters", "_sources", "body")
+
+    def __init__(
+        self, body: str, *, path: Values, query: Values, headers: Values, changes: bool = True
+    ) -> None:
+        self._changes = changes
         self.body = body or _EMPTY_BODY
         self._sources = (path, query, headers)
         self._document: Any = _UNREAD
@@ -50,10 +57,8 @@ class Input(Printed):
 
     def path(self, path: str | None) -> Any:
         """What `$input.path(...)` gives."""
-        if not path:
-            raise JavaException("IllegalArgumentException: a path can't be null or empty")
         try:
-            return compile_path(path).find(self.document())
+            return _compiled(path).find(self.document())
         except PathInvalid as exc:
             raise JavaException(str(exc)) from exc
 
@@ -62,8 +67,9 @@ class Input(Printed):
         value = self.path(path)
         if value is None:
             return _JSON_OF_NOTHING
+        is_part = not self._changes and _compiled(path).definite  # no longer than the body
         try:
-            return dump(value, limit=TEXT_LIMIT)
+            return dump(value, limit=None if is_part else TEXT_LIMIT)
         except TooMuchText as exc:
             raise JavaException(f"a value is {exc}") from exc
 
@@ -85,6 +91,12 @@ class Input(Printed):
                 "header": HeaderMap(headers),
             }
         return self._parameters
+
+
+def _compiled(path: str | None) -> Path:
+    if not path:
+        raise JavaException("IllegalArgumentException: a path can't be null or empty")
+    return compile_path(path)
 
 
 def _one(value: str | list[str]) -> str:
@@ -148,7 +160,7 @@ def _parse_json(_: Util, text: str | None) -> Any:
 
 
 def _url_encode(_: Util, text: str | None) -> str:
-    encoded = _given(text).encode("utf-8", "replace")
+    encoded = paired(_given(text)).encode("utf-8", "replace")
     return quote_plus(encoded, safe="*").replace("~", "%7E")
 
 
@@ -160,7 +172,7 @@ def _url_decode(_: Util, text: str | None) -> str:
 
 
 def _base64_encode(_: Util, text: str | None) -> str:
-    return base64.b64encode(_given(text).encode("utf-8", "replace")).decode()
+    return base64.b64encode(paired(_given(text)).encode("utf-8", "replace")).decode()
 
 
 def _base64_decode(_: Util, text: str | None) -> str:
@@ -227,7 +239,8 @@ INPUT: Final[Table] = table(
         "json(S)": Input.json,
         "params(S)": Input.parameter,
         "params()": Input.parameters,
-    }
+    },
+    OBJECT,
 )
 UTIL: Final[Table] = table(
     {
@@ -237,7 +250,8 @@ UTIL: Final[Table] = table(
         "urlDecode(S)": _url_decode,
         "base64Encode(S)": _base64_encode,
         "base64Decode(S)": _base64_decode,
-    }
+    },
+    OBJECT,
 )
 LOOP: Final[Table] = table(
     {

@@ -1,43 +1,61 @@
 """Statements compiled to closures that add to the output."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from hookrack.edge.mapping import members, syntax
 from hookrack.edge.mapping.evaluating import Test, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.looping import loop_over
-from hookrack.edge.mapping.objects import Loop, Util, escape_text
+from hookrack.edge.mapping.printing import (
+    Getter,
+    Piece,
+    escape_getter,
+    joined,
+    property_getter,
+)
 from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
-from hookrack.edge.mapping.stepping import Value, loop_member
+from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
 
 
-def compile_block(block: Block, *, is_traced: bool = False) -> Emit:
-    """A tree as one closure; a traced one writes down what its references yield."""
-    return _Statements(is_traced=is_traced).block(block)
+class Compiled(NamedTuple):
+    """A tree as one closure, and whether it may change a list or map that it is given."""
+
+    emit: Emit
+    changes: bool
+
+
+def compile_block(block: Block, *, is_traced: bool = False) -> Compiled:
+    """A tree, compiled; a traced one writes down what its references yield."""
+    statements = _Statements(is_traced=is_traced)
+    emit = statements.block(block)
+    return Compiled(emit, statements.changes)
 
 
 class _Statements:
     def __init__(self, *, is_traced: bool) -> None:
         self._values = Values(self.block, is_traced=is_traced)
 
+    @property
+    def changes(self) -> bool:
+        """Whether something so far may change a list or map."""
+        return self._values.changes
+
     def block(self, block: Block) -> Emit:
         """Neighbouring nodes as one closure, which counts their steps at once."""
-        parts: list[tuple[str, Emit]] = []
-        text, size = "", 0
+        pieces: list[Piece] = []
         for node in block.nodes:
             if isinstance(node, syntax.Text):
-                text += node.text
-                size += len(node.text)
+                pieces.append(Piece(node.text))
             else:
-                parts.append((text, self._node(node)))
-                text = ""
-        tail = text
+                pieces.append(Piece("", self._node(node), self._getter(node), node.place))
+        parts = joined(pieces)
+        size = sum(len(node.text) for node in block.nodes if isinstance(node, syntax.Text))
         weight = sum(map(_weight, block.nodes))
         place = _place(block)
-        if not parts and not tail:
+        if not parts:
             return _nothing
 
         def emit(run: Run, out: list[str]) -> None:
@@ -50,11 +68,21 @@ class _Statements:
             for before, each in parts:
                 if before:
                     out.append(before)
-                each(run, out)
-            if tail:
-                out.append(tail)
+                if each is not None:
+                    each(run, out)
 
         return emit
+
+    def _getter(self, node: Node) -> Getter | None:
+        """The quick way to what a reference prints, if that is usually a string or number."""
+        if not isinstance(node, syntax.Reference):
+            return None
+        if node.is_escaped or node.is_runt or node.escape or node.prefix:
+            return None
+        if self._values.is_plain(node):
+            return property_getter(node)
+        escaped = self._values.escaped(node)
+        return None if escaped is None else escape_getter(escaped)
 
     def _node(self, node: Node) -> Emit:
         if isinstance(node, syntax.Text):
@@ -82,10 +110,6 @@ class _Statements:
         before = node.escape + node.prefix
         literal = "" if node.is_quiet else node.literal
         plain = _printed(value, literal, place=node.place)
-        if self._values.is_plain(node):
-            plain = _printed_property(node, plain)
-        elif (escaped := self._values.escaped(node)) is not None:
-            plain = _printed_escape(escaped, plain, place=node.place)
         return _preceded(before, node, plain) if before else plain
 
     def _if(self, node: syntax.If) -> Emit:
@@ -118,6 +142,7 @@ class _Statements:
                     run.scope[root] = new
 
             return assign
+        self._values.changes = True
         *steps, last = target.steps
         walk = [self._values.step(each) for each in steps]
         put = self._put(last)
@@ -192,52 +217,6 @@ def _printed(value: Value, literal: str, *, place: Place) -> Emit:
                     text = show(text)
                 except JavaException as exc:
                     raise run.fault(exc, place) from exc
-        run.room -= len(text)
-        if run.room < 0:
-            raise run.full(place)
-        out.append(text)
-
-    return emit
-
-
-def _printed_property(node: syntax.Reference, slow: Emit) -> Emit:
-    """`$root.name` of an object and a string in it, which is what most templates are made of."""
-    root, place = node.root, node.place
-    of_loop = loop_member(node)
-    name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
-
-    def emit(run: Run, out: list[str]) -> None:
-        value = run.scope[root]
-        if type(value) is dict:
-            text: Any = value.get(name)
-        elif of_loop is not None and type(value) is Loop:
-            text = of_loop(value)
-        else:
-            slow(run, out)
-            return
-        kind = type(text)
-        if kind is int or (kind is float and 1e-3 <= text < 1e7):
-            text = repr(text)  # as Java prints it, too
-        elif kind is not str:
-            slow(run, out)
-            return
-        run.room -= len(text)
-        if run.room < 0:
-            raise run.full(place)
-        out.append(text)
-
-    return emit
-
-
-def _printed_escape(value: Value, slow: Emit, *, place: Place) -> Emit:
-    """`$util.escapeJavaScript(...)` of a string, which is what most of the others are."""
-
-    def emit(run: Run, out: list[str]) -> None:
-        given = value(run) if type(run.scope["util"]) is Util else None
-        if type(given) is not str:
-            slow(run, out)
-            return
-        text = escape_text(given)
         run.room -= len(text)
         if run.room < 0:
             raise run.full(place)

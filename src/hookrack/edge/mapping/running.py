@@ -1,12 +1,13 @@
 """One rendering: its variables, and the budgets that end it before it hurts anybody."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.objects import Input, Util, Values
-from hookrack.edge.mapping.values import ContextMap, Printed
+from hookrack.edge.mapping.values import ContextMap, Printed, paired
 
 OUTPUT: Final = 2**20
 STEPS: Final = 1_000_000
@@ -34,16 +35,18 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class MappingRequest:
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class MappingRequest(NamedTuple):
     """What a template is rendered with. A name of several values has a list of them."""
 
     body: str = ""
-    headers: Values = field(default_factory=dict)
-    query: Values = field(default_factory=dict)
-    path: Values = field(default_factory=dict)
-    context: Mapping[str, Any] = field(default_factory=dict)
-    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    headers: Values = _NONE
+    query: Values = _NONE
+    path: Values = _NONE
+    context: Mapping[str, Any] = _NONE
+    stage_variables: Mapping[str, str] = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,12 @@ _UTIL: Final = Util()
 class Scope(dict[str, Any]):
     """The variables. What a template may never ask for is made when it asks."""
 
-    __slots__ = ("context", "request")
+    __slots__ = ("changes", "context", "request")
 
-    def __init__(self, request: MappingRequest) -> None:
+    def __init__(self, request: MappingRequest, *, changes: bool) -> None:
         super().__init__()
         self.request = request
+        self.changes = changes
         self.context: dict[str, Any] | None = None
 
     def __missing__(self, name: str) -> Any:
@@ -89,7 +93,13 @@ class Scope(dict[str, Any]):
 
 def _input(scope: Scope) -> Input:
     request = scope.request
-    return Input(request.body, path=request.path, query=request.query, headers=request.headers)
+    return Input(
+        request.body,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        changes=scope.changes,
+    )
 
 
 def _context(scope: Scope) -> dict[str, Any]:
@@ -133,9 +143,11 @@ class Run:
         "trace",
     )
 
-    def __init__(self, request: MappingRequest, limits: Limits, *, trace: Trace | None) -> None:
+    def __init__(
+        self, request: MappingRequest, limits: Limits, *, trace: Trace | None, changes: bool
+    ) -> None:
         self.limits = limits
-        self.scope = Scope(request)
+        self.scope = Scope(request, changes=changes)
         self.room = limits.output
         self.texts = limits.output * _TEXTS
         self.pause = min(_PAUSE, limits.steps)
@@ -174,7 +186,7 @@ class Run:
             raise MappingFault(f"strings of more than {total} letters in all", place)
         if size > HEAVY:
             self.look_at_clock(place)
-        return text
+        return text if text.isascii() else paired(text)
 
     def fault(self, exc: JavaException, place: Place) -> MappingFault:
         """A Java exception, at its place."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from hookrack.edge.mapping import Limits, MappingFault, MappingRequest, Rendering, Template
 from hookrack.edge.mapping.select import Passthrough, Transform, Unsupported, select
-from hookrack.edge.mapping.values import show
+from hookrack.edge.mapping.values import paired, show
 from hookrack.errors import Code, Rejected
 from hookrack.jsontext import find_json_fault
 from hookrack.model import (
@@ -29,6 +29,7 @@ from hookrack.model import (
 )
 
 STAGE: Final = "local"
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _SECONDS: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -45,6 +46,8 @@ class FlowMapping:
 
         Raises: Rejected (`CONTENT_TYPE_UNSUPPORTED`).
         """
+        if (exact := self.templates.get(content_type)) is not None:
+            return exact
         found = select(self.templates, content_type, passthrough=self.passthrough)
         if isinstance(found, Unsupported):
             detail = "No template of this flow is for the content type."
@@ -58,7 +61,7 @@ class FlowMapping:
 
         Raises: Rejected (`MAPPING_FAILED`, `KEYS_INVALID`, `TTL_INVALID`).
         """
-        rendering = _render(template, self._seen(request, event_id), limits)
+        rendering = _render(template, self.seen(request, event_id), limits)
         data = rendering.text.encode(errors="surrogatepass")
         if fault := find_json_fault(data):
             raise _failed(template, f"its output is not JSON: {fault}")
@@ -74,7 +77,8 @@ class FlowMapping:
             dedupe_id=_dedupe_id(rendering.dedupe_id),
         )
 
-    def _seen(self, request: Request, event_id: str) -> MappingRequest:
+    def seen(self, request: Request, event_id: str) -> MappingRequest:
+        """What a template sees of a request. Raises: Rejected (`MAPPING_FAILED`)."""
         try:
             body = request.body.decode()
         except UnicodeDecodeError as exc:
@@ -189,8 +193,10 @@ def _ttl(given: Any) -> timedelta | None:
 
 def _dedupe_id(given: Any) -> str | None:
     """The dedupe id that a template gives; an empty one is none."""
-    text = "" if given is None else show(given)
+    text = "" if given is None else paired(show(given))
     if len(text) > DEDUPE_ID_CHARS:
         detail = f"$dedupeId is longer than {DEDUPE_ID_CHARS} characters."
         raise Rejected(Code.MAPPING_FAILED, detail)
+    if _HALF.search(text):
+        raise Rejected(Code.MAPPING_FAILED, "$dedupeId holds half of a surrogate pair.")
     return text or None

@@ -5,12 +5,12 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
+from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.parser import parse
-from hookrack.edge.mapping.rendering import compile_block
+from hookrack.edge.mapping.rendering import Compiled, compile_block
 from hookrack.edge.mapping.running import (
     DEFAULT_LIMITS,
     Definition,
-    Emit,
     Leaving,
     Limits,
     MappingRequest,
@@ -18,6 +18,7 @@ from hookrack.edge.mapping.running import (
     Trace,
 )
 from hookrack.edge.mapping.syntax import Block
+from hookrack.edge.mapping.values import paired
 
 TEMPLATE_BYTES: Final = 300 * 1024
 
@@ -40,10 +41,10 @@ class Template:
         self.source = source
         self.tree = tree
         self.name = name
-        self._emit = compile_block(tree)
+        self._compiled = compile_block(tree)
 
     @cached_property
-    def _traced(self) -> Emit:
+    def _traced(self) -> Compiled:
         return compile_block(self.tree, is_traced=True)
 
     def render(
@@ -57,16 +58,16 @@ class Template:
 
         Raises: MappingFault, with the place.
         """
-        run = Run(request, limits, trace=trace)
+        compiled = self._compiled if trace is None else self._traced
+        run = Run(request, limits, trace=trace, changes=compiled.changes)
         out: list[str] = []
-        emit = self._emit if trace is None else self._traced
         try:
-            emit(run, out)
+            compiled.emit(run, out)
         except Leaving:
             pass
         except RecursionError as exc:
             raise MappingFault("values or definitions nested too deep") from exc
-        text = "".join(out)
+        text = paired("".join(out))
         if not text.isascii() and len(text.encode("utf-8", "replace")) > limits.output:
             raise MappingFault(f"more than {limits.output} bytes of output")
         return _rendering(run, text)
@@ -74,16 +75,14 @@ class Template:
 
 def _rendering(run: Run, text: str) -> Rendering:
     scope = run.scope
-    context = scope.context or {}
+    context = scope.context
+    get = scope.get
     try:
-        return Rendering(
-            text,
-            webhook_keys=_plain(scope.get("webhookKeys")),
-            ttl=_plain(scope.get("ttl")),
-            dedupe_id=_plain(scope.get("dedupeId")),
-            request_override=_map(context.get("requestOverride")),
-            response_override=_map(context.get("responseOverride")),
-        )
+        own = (_plain(get("webhookKeys")), _plain(get("ttl")), _plain(get("dedupeId")))
+        if context is None:
+            return Rendering(text, *own)
+        overrides = (context.get(name) for name in ("requestOverride", "responseOverride"))
+        return Rendering(text, *own, *map(_map, overrides))
     except JavaException as exc:
         raise MappingFault(str(exc)) from exc
 
@@ -92,8 +91,9 @@ def _plain(value: Any) -> Any:
     """A value without what only templates know."""
     if isinstance(value, Definition):
         return value.text()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
+    if isinstance(value, list) and any(isinstance(each, Definition) for each in value):
+        plain = [_plain(each) for each in value]
+        return JavaList(plain) if isinstance(value, JavaList) else plain
     return value
 
 

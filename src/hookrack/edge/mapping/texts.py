@@ -103,7 +103,11 @@ def _repeat(text: str, times: int) -> str:
     return text * times
 
 
-def _replace_all(text: str, pattern: str, new: str) -> str:
+def _replace_all(text: str, pattern: str | None, new: str | None) -> str:
+    """Nothing asks for the replacement where nothing matches."""
+    if pattern is None or (new is None and java_regex.is_in(text, pattern)):
+        raise JavaException("NullPointerException: an argument is null")
+    new = new or ""
     return java_regex.replaced(text, pattern, by=new, only_first=False, limit=TEXT_LIMIT)
 
 
@@ -193,7 +197,7 @@ TEXT: Final[Table] = table(
         "matches(S)": _no_null(java_regex.matches),
         "replace(SS)": _no_null(_replace),
         "replace(cc)": _replace,
-        "replaceAll(SS)": _no_null(_replace_all),
+        "replaceAll(SS)": _replace_all,
         "replaceFirst(SS)": _no_null(_replace_first),
         "split(S)": _no_null(_split),
         "split(SI)": _no_null(_split),

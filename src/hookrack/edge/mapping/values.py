@@ -4,6 +4,7 @@ JSON objects and map literals are dicts, JSON arrays plain lists, everything els
 null is None, and a reference never yields it: it yields the empty string instead.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -12,6 +13,7 @@ from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
 from hookrack.edge.mapping.jsonwrite import JavaList, TooMuchText, dump
 
+_HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 TEXT_LIMIT: Final = 2**25  # letters of one print; what a rendering may give out is far less
 STEPS: Final = 200_000  # values that one comparison may look at
 INT: Final = 2**31
@@ -119,6 +121,13 @@ class Printed:
     def text(self) -> str | None:
         """The print, or None for Java's null."""
         raise NotImplementedError
+
+
+def paired(text: str) -> str:
+    """The text with halves of surrogate pairs that meet joined, as they always are in Java."""
+    if text.isascii() or not _HALVES.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def show(value: Any) -> str:

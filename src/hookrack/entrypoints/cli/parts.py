@@ -14,8 +14,8 @@ def need_server_parts() -> None:
     lacking = [name for name in _SERVER if find_spec(name) is None]
     if lacking:
         raise ConfigError(
-            f"to serve, or to open a store, takes parts that aren't installed ({lacking[0]})",
-            where="hookrack",
+            f"lacks what it takes to serve, or to open a store ({', '.join(lacking)})",
+            where="this installation",
             mend="Type: pip install 'hookrack[server]'. To use a server that runs elsewhere, "
             "set HOOKRACK_URL and HOOKRACK_TOKEN.",
         )

@@ -89,10 +89,13 @@ class Pull:
             max_attempts=wanted.max_attempts,
         ) as lease:
             for entry in lease:
-                await self._one(lease, entry)
+                if not await self._one(lease, entry) and wanted.ordered:
+                    await lease.release()  # what came after it waits for it
+                    break
         return len(lease) > 0
 
-    async def _one(self, lease: AsyncLease, entry: LeasedEntry) -> None:
+    async def _one(self, lease: AsyncLease, entry: LeasedEntry) -> bool:
+        """Work on one entry and settle it; whether the work went well."""
         began = time.monotonic()
         code = await self._work(entry)
         seconds = round(time.monotonic() - began, 3)
@@ -108,6 +111,7 @@ class Pull:
         self._counts[status] += 1
         if self._wanted.command is not None:
             self._tell(told | {"status": status, "seconds": seconds})
+        return code == 0
 
     async def _work(self, entry: LeasedEntry) -> int:
         """Do with an entry what is asked for; 0 where that went well."""

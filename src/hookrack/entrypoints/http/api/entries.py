@@ -241,12 +241,12 @@ async def get_event(*, event_id: str, request: Request, app: Served, token: Read
         where = await app.queue.find(account, event_id)
         if where is None:
             raise
-    if where == "queued":
-        return JSONResponse({"eventId": event_id, "account": account, "status": "queued"})
-    letter = await app.letters.get(event_id)
-    shown = {"eventId": event_id, "account": account, "status": "deadLetter"}
+    shown = {"eventId": event_id, "account": account, "flow": where.flow, "status": where.status}
+    if where.received_at is not None:
+        shown["receivedAt"] = format_time(where.received_at)
+    letter = await app.letters.get(event_id) if where.status == "deadLetter" else None
     if letter is not None and letter.account == account:
-        shown |= {"flow": str(letter.flow), "reason": letter.reason}
+        shown["reason"] = letter.reason
     return JSONResponse(shown)
 
 
