@@ -18,6 +18,7 @@ from hookrack.entries import (
     Page,
     Retimed,
     Times,
+    Whereabouts,
     Written,
 )
 from hookrack.errors import Code
@@ -47,15 +48,6 @@ class QueueStats:
     depth: int
     in_flight: int
     oldest_age: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where an event is that isn't stored, and what its envelope says of it."""
-
-    status: Literal["queued", "deadLetter"]
-    flow: str
-    received_at: int | None
 
 
 class Queue(Protocol):

@@ -50,7 +50,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "pulling": {"entries", "errors", "model", "pipeline", "ports", "readers"},
     "letters": {"errors", "flows", "model", "pipeline", "ports"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis", "heads"},
+    "queues": BASE | {"_redis", "entries", "heads"},
     "stores": BASE | {"_redis", "entries", "readers"},
     "engine": BASE,
 }
