@@ -36,13 +36,14 @@ NETWORKS_PER_FLOW: Final = 100
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
 APIGATEWAY: Final = "apigateway"
+ACCEPTED: Final = 202  # what a sender is answered with, unless `response` says 200 or 201
 RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
 
-_NOT_YET: Final = ("response", "aws")
+_NOT_YET: Final = ("aws",)
 _FLOW_FIELDS: Final = (
     *("ttl", "keys", "auth", "allow", "model"),
     *mapping_fields.FIELDS,
-    *("dedupe", "responses", "limits"),
+    *("dedupe", "response", "responses", "limits"),
 )
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -69,6 +70,7 @@ class Flow:
     max_body_bytes: int = DEFAULT_BODY_BYTES
     mapping: FlowMapping | None = None
     dedupe: Dedupe = NO_SOURCE
+    response_status: int = ACCEPTED
     responses: str = RESPONSES[0]
     allow: tuple[Network, ...] = ()
 
@@ -200,8 +202,15 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         ),
         mapping=mapping,
         dedupe=_dedupe(own),
+        response_status=_response_status(own),
         responses=own.choice("responses", RESPONSES),
     )
+
+
+def _response_status(flow: Fields) -> int:
+    own = flow.mapping("response") if "response" in flow.values else flow.empty("response")
+    own.only("status")
+    return own.whole("status", ACCEPTED, low=200, high=ACCEPTED)
 
 
 def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
@@ -336,6 +345,8 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["dedupe"] = {"window": seconds(flow.dedupe.window)}
         if flow.dedupe.source is not None:
             document["dedupe"]["from"] = flow.dedupe.source
+    if flow.response_status != ACCEPTED:
+        document["response"] = {"status": flow.response_status}
     if flow.responses != RESPONSES[0]:
         document["responses"] = flow.responses
     return document

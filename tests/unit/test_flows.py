@@ -158,7 +158,7 @@ def faults() -> list[Any]:
     return cases
 
 
-NOT_YET = ["response", "aws"]
+NOT_YET = ["aws"]
 
 
 @pytest.mark.parametrize(("text", "field", "line", "said", "mend"), faults())
