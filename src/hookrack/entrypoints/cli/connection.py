@@ -22,7 +22,7 @@ from hookrack.model import is_webhook_key
 from hookrack.server_file import announced
 from hookrack.settings import Settings, load_settings
 
-_TIMEOUT_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 40  # a call may wait for 30
 _TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a file's name
 
 _WRITTEN_AS: Final = {
