@@ -175,8 +175,11 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
         "gateway_expired_unread_total", "Events whose time was up before they could be stored."
     )
     DEDUPE_HITS = Counter("gateway_dedupe_hits_total", "Events that were duplicates.")
+    DEDUPE_CONFLICTS = Counter(
+        "gateway_dedupe_conflict_total", "Direct sets under an id that was taken."
+    )
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
-    REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("code",))
+    REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("reason",))
     SIGNATURE_FAILURES = Counter("gateway_signature_failures_total", "Signatures that were wrong.")
     AUTH_FAILURES = Counter("gateway_auth_failures_total", "Answers 401 and 403.")
     FULL_REFUSALS = Counter(
