@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Literal
 
 from hookrack.model import Entry
 
@@ -121,3 +122,12 @@ class Retimed:
     changed: int
     ended: int
     kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where an event is that isn't stored, and what its envelope says of it."""
+
+    status: Literal["queued", "deadLetter"]
+    flow: str
+    received_at: int | None

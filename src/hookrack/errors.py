@@ -241,11 +241,22 @@ class Violation:
 
 
 class Rejected(CodedError):  # noqa: N818 - the outcome's name, one of the twelve words' family
-    """The caller's fault: answered with a 4xx, nothing kept."""
+    """The caller's fault: answered with a 4xx, nothing kept.
 
-    def __init__(self, code: Code, detail: str, *, violations: Sequence[Violation] = ()) -> None:
+    `challenge`: the HTTP authentication scheme that would have been taken.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        violations: Sequence[Violation] = (),
+        challenge: str | None = None,
+    ) -> None:
         super().__init__(code, detail)
         self.violations = violations
+        self.challenge = challenge
 
 
 class Limited(Rejected):

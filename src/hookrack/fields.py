@@ -51,19 +51,13 @@ class Fields:
         place = f"{self.at.file}, line {line}" if line else self.at.file
         raise ConfigError(detail, where=f"{self.at.below(name).path} in {place}", mend=mend)
 
-    def only(self, *known: str, soon: tuple[str, ...] = ()) -> None:
+    def only(self, *known: str) -> None:
         """Refuse fields that are none of `known`."""
         for name in self.values:
             if name not in known:
-                close = difflib.get_close_matches(str(name), (*known, *soon), n=1)
+                close = difflib.get_close_matches(str(name), known, n=1)
                 mend = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
                 self.refuse(_shown(name), "is no field", mend)
-
-    def not_yet(self, *names: str) -> None:
-        """Refuse fields that a later version will know."""
-        for name in names:
-            if name in self.values:
-                self.refuse(name, "is not supported yet", "Leave it out for this version.")
 
     def required(self, name: str) -> Any:  # noqa: ANN401 - YAML holds anything
         """The value of a field that must be there."""

@@ -37,15 +37,15 @@ MOST_PER_SECOND: Final = 1_000_000
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
 APIGATEWAY: Final = "apigateway"
+ACCEPTED: Final = 202  # what a sender is answered with, unless `response` says 200 or 201
 RESPONSES: Final = ("problem", APIGATEWAY)  # whose words a refusal has
 
 FRONTS: Final = ("auto", "direct", "lambda")  # what takes requests on AWS, see aws/doors.py
 
-_NOT_YET: Final = ("response",)
 _FLOW_FIELDS: Final = (
     *("ttl", "keys", "auth", "allow", "model"),
     *mapping_fields.FIELDS,
-    *("dedupe", "responses", "limits", "aws"),
+    *("dedupe", "response", "responses", "limits", "aws"),
 )
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -74,6 +74,7 @@ class Flow:
     per_address: int | None = None
     mapping: FlowMapping | None = None
     dedupe: Dedupe = NO_SOURCE
+    response_status: int = ACCEPTED
     responses: str = RESPONSES[0]
     allow: tuple[Network, ...] = ()
     front: str = FRONTS[0]
@@ -196,8 +197,7 @@ def _rate(limits: Fields, name: str) -> int | None:
 
 def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) -> Flow:
     own = flows.mapping(name)
-    own.not_yet(*_NOT_YET)
-    own.only(*_FLOW_FIELDS, soon=_NOT_YET)
+    own.only(*_FLOW_FIELDS)
     limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
     limits.only("maxBodyBytes", "perSecond", "perSecondPerAddress")
     mapping = mapping_fields.read_mapping(own)
@@ -216,6 +216,7 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         per_address=_rate(limits, "perSecondPerAddress"),
         mapping=mapping,
         dedupe=_dedupe(own),
+        response_status=_response_status(own),
         responses=own.choice("responses", RESPONSES),
         front=_front(own),
     )
@@ -228,6 +229,12 @@ def _front(flow: Fields) -> str:
     own = flow.mapping("aws")
     own.only("front")
     return own.choice("front", FRONTS)
+
+
+def _response_status(flow: Fields) -> int:
+    own = flow.mapping("response") if "response" in flow.values else flow.empty("response")
+    own.only("status")
+    return own.whole("status", ACCEPTED, low=200, high=ACCEPTED)
 
 
 def _keys(flow: Fields, *, max_ttl: timedelta | None, may_lack: bool) -> tuple[WebhookKey, ...]:
@@ -364,6 +371,8 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
         document["dedupe"] = {"window": seconds(flow.dedupe.window)}
         if flow.dedupe.source is not None:
             document["dedupe"]["from"] = flow.dedupe.source
+    if flow.response_status != ACCEPTED:
+        document["response"] = {"status": flow.response_status}
     if flow.responses != RESPONSES[0]:
         document["responses"] = flow.responses
     if flow.front != FRONTS[0]:

@@ -9,7 +9,7 @@ after it the caller knows nothing about what happened: repeating the call is alw
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 from hookrack.entries import (
     AccountPurge,
@@ -19,6 +19,7 @@ from hookrack.entries import (
     Page,
     Retimed,
     Times,
+    Whereabouts,
     Written,
 )
 from hookrack.errors import Code
@@ -52,15 +53,6 @@ class QueueStats:
     depth: int
     in_flight: int
     oldest_age: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where an event is that isn't stored, and what its envelope says of it."""
-
-    status: Literal["queued", "deadLetter"]
-    flow: str
-    received_at: int | None
 
 
 class Queue(Protocol):

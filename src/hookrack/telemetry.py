@@ -180,8 +180,11 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
         "gateway_expired_unread_total", "Events whose time was up before they could be stored."
     )
     DEDUPE_HITS = Counter("gateway_dedupe_hits_total", "Events that were duplicates.")
+    DEDUPE_CONFLICTS = Counter(
+        "gateway_dedupe_conflict_total", "Direct sets under an id that was taken."
+    )
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
-    REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("code",))
+    REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("reason",))
     LIMITED = Counter("gateway_rate_limited_total", "Requests that were one too many.")
     RATES_ALONE = Counter(
         "gateway_rate_rounds_alone_total", "Half seconds in which no process knew of the others."

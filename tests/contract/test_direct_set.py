@@ -13,6 +13,7 @@ from hookrack.entries import DirectSet, Written
 from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.model import DEDUPE_WINDOW, Stored
 from hookrack.stores.redis import RedisStore
+from hookrack.telemetry import metrics
 
 SECOND = timedelta(seconds=1)
 _NUMBERS = count()
@@ -31,13 +32,14 @@ def direct_set(*keys: str, data: bytes = b'{"n": 1}', **more: object) -> DirectS
 
 
 async def refused(store: RedisStore, direct: DirectSet) -> None:
-    """A direct set that is a conflict, and stores nothing."""
-    before = await told(store)
+    """A direct set that is a conflict, is counted as one, and stores nothing."""
+    before, counted = await told(store), sum(metrics.DEDUPE_CONFLICTS.values.values())
     with pytest.raises(Rejected) as caught:
         await store.set_direct("acme", direct)
     assert caught.value.code is Code.ID_CONFLICT
     assert caught.value.problem.status == 409
     assert await told(store) == before
+    assert sum(metrics.DEDUPE_CONFLICTS.values.values()) == counted + 1
 
 
 async def test_a_set_is_answered_with_its_entries(store: RedisStore) -> None:

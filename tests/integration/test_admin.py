@@ -115,7 +115,26 @@ async def test_secrets_are_shown_as_variables(client: httpx.AsyncClient, account
     address = f"{client.base_url}/in/{account}/paid-up"
     async with httpx.AsyncClient() as sender:
         assert (await sender.post(address, json={}, auth=good)).status_code == 202
-        assert (await sender.post(address, json={}, auth=bad)).status_code == 401
+        refused = await sender.post(address, json={}, auth=bad)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Basic realm="hookrack"'
+
+
+async def test_a_flow_says_what_an_accepted_request_is_answered_with(
+    client: httpx.AsyncClient, account: str
+) -> None:
+    """`response: {status: 200}` makes a 200 of the 202, with the same body; what it says stays."""
+    address = f"/v1/accounts/{account}/flows/paid-up"
+    for status in (200, 201, 202):
+        put = await client.put(address, json={**OPEN, "response": {"status": status}})
+        assert put.status_code in {200, 201}
+        shown = None if status == 202 else {"status": status}
+        assert (await client.get(address)).json().get("response") == shown
+        sent = await client.post(f"/in/{account}/paid-up", json={})
+        assert (sent.status_code, sent.json()["status"]) == (status, "accepted")
+    for bad in ({"status": 204}, {"status": 302}, {"status": "200"}, {"stauts": 200}, 200):
+        refused = await client.put(address, json={**OPEN, "response": bad})
+        assert (refused.status_code, refused.json()["code"]) == (400, "CONFIG_INVALID")
 
 
 async def test_a_model_is_checked_at_the_door(client: httpx.AsyncClient, account: str) -> None:
@@ -150,7 +169,7 @@ async def test_a_model_is_checked_at_the_door(client: httpx.AsyncClient, account
         {**OPEN, "auth": {"type": "secret", "secrets": []}},
         {**OPEN, "auth": {"type": "apiKey", "header": "no header", "secrets": ["x"]}},
         {**OPEN, "model": "/etc/passwd"},
-        {**OPEN, "response": {}},
+        {**OPEN, "aws": {"fornt": "auto"}},
     ],
     ids=lambda fields: str(fields)[-60:],
 )

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def good(done: subprocess.CompletedProcess[str]) -> str:
     """What a command printed that ended well."""
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_get_waits(run: Run) -> None:
+    """`--wait` holds the answer for a key that has nothing."""
+    run("apply", str(EXAMPLE))
+    begun = time.monotonic()
+    assert run("get", "nothing", "--account", "acme", "--wait", "1").returncode == 1
+    assert time.monotonic() - begun >= 1
+    assert run("get", "nothing", "--account", "acme", "--wait", "31").returncode == 2
 
 
 def test_apply_and_export_are_each_others_reverse(run: Run, tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
         (("token", "create", "x", "--all-accounts", "--scope", "read", "--expires-at", "soon"), 1,
          "expiresAt"),
         (("apply", "/nothing/here.yaml"), 2, "/nothing/here.yaml"),
-        (("get", "k"), 1, "several accounts. Name it with --account."),
+        (("get", "k"), 2, "several accounts. Name it with --account."),
         (("get", "a*", "--account", "acme"), 1, "KEY_INVALID: Not a webhook key. Use 1 to 128"),
         (("get", "..", "--account", "acme"), 1, "KEY_INVALID"),
         (("get", "../tokens", "--account", "acme"), 1, "KEY_INVALID"),

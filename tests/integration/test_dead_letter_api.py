@@ -51,6 +51,12 @@ async def test_a_flow_that_was_removed_by_mistake(own_server: Start, short_dir: 
         await wait_until(buried, what="two dead letters")
         found = await letters(client, account="acme", flow="github")
         assert {each["eventId"] for each in found} == set(ids)
+        assert len(await letters(client, ids=ids)) == 2
+        assert len(await letters(client, ids=",".join(ids))) == 2
+        page = (await client.get("/v1/dead-letters", params={"limit": 1})).json()
+        for name in ("after", "cursor"):
+            rest = await letters(client, limit=1, **{name: page["cursor"]})
+            assert {rest[0]["eventId"], page["deadLetters"][0]["eventId"]} == set(ids)
         shown = (await client.get(f"/v1/dead-letters/{ids[0]}")).json()
         assert shown["envelope"]["data"] == {"n": 1}
         dead = (await client.get(f"/v1/events/{ids[0]}")).json()

@@ -156,8 +156,11 @@ async def test_an_account_goes_with_all_it_had(client: httpx.AsyncClient, accoun
         (b'{"keys":["a"],"data":1,"ttl":-1}', 400, "TTL_INVALID"),
         (b'{"keys":["a"],"data":1,"ttl":"soon"}', 400, "TTL_INVALID"),
         (b'{"keys":["a"],"data":1,"ttl":1.5}', 400, "TTL_INVALID"),
-        (b'{"keys":["a"],"data":1,"id":""}', 400, "QUERY_INVALID"),
+        (b'{"keys":["a"],"data":1,"ttl":1e999}', 400, "TTL_INVALID"),
+        (b'{"keys":["a"],"data":1,"id":-1e999}', 400, "QUERY_INVALID"),
         (b'{"keys":["a"],"data":1,"id":7}', 400, "QUERY_INVALID"),
+        (b'{"keys":[1e999],"data":1}', 400, "KEYS_INVALID"),
+        (b'{"keys":["a"],"data":1,"id":""}', 400, "QUERY_INVALID"),
     ],
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
@@ -173,9 +176,17 @@ async def test_what_is_no_set_is_refused(
 async def test_a_ttl_of_ten_years_is_capped(client: httpx.AsyncClient, account: str) -> None:
     """A time to live above the account's maxTtl is cut to it, not refused."""
     del account
-    made = await client.put("/v1/keys/a", content=b"1", headers={"hookrack-ttl": "3650d"})
-    entry = made.json()
-    assert (_time(entry["expiresAt"]) - _time(entry["receivedAt"])).days == 7
+    for ttl in ("3650d", "99999999999999d", "0099999999999", "9" * 5_000):
+        made = await client.put("/v1/keys/a", content=b"1", headers={"hookrack-ttl": ttl})
+        assert _days(made.json()) == 7
+    for number in ("10000000000", "1" + "0" * 30):
+        body = b'{"keys":["a"],"data":1,"ttl":%b}' % number.encode()
+        made = await client.post("/v1/set", content=body)
+        assert _days(made.json()["entries"][0]) == 7
+
+
+def _days(entry: dict[str, str]) -> int:
+    return (_time(entry["expiresAt"]) - _time(entry["receivedAt"])).days
 
 
 def _time(text: str) -> dt.datetime:

@@ -55,9 +55,9 @@ async def test_counts_agree_with_what_happened(own_server: Start) -> None:
         await wait_until(settled, what="an empty queue and one dead letter")
         found = await scrape(client)
     assert value(found, metrics.SENT.name, flow="acme/github") == 20
-    assert value(found, metrics.REJECTED.name, code="BODY_NOT_JSON") == 1
-    assert value(found, metrics.REJECTED.name, code="FLOW_UNKNOWN") == 2
-    assert value(found, metrics.REJECTED.name, code="CREDENTIAL_INVALID") == 1
+    assert value(found, metrics.REJECTED.name, reason="BODY_NOT_JSON") == 1
+    assert value(found, metrics.REJECTED.name, reason="FLOW_UNKNOWN") == 2
+    assert value(found, metrics.REJECTED.name, reason="CREDENTIAL_INVALID") == 1
     assert value(found, metrics.AUTH_FAILURES.name) == 1
     assert value(found, metrics.CONSUMED.name, outcome="stored") == 20
     assert value(found, metrics.CONSUMED.name, outcome="buried") == 1

@@ -61,7 +61,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "keeper": {"buckets", "door_ports", "errors", "ports", "refusals", "telemetry"},
     "rates": {"buckets", "door_ports", "errors", "flows", "ports", "telemetry"},
     "_redis": {"errors"},
-    "queues": BASE | {"_redis", "heads", "sqs_address"},
+    "queues": BASE | {"_redis", "entries", "heads", "sqs_address"},
     "stores": BASE | {"_redis", "entries", "readers", "records", "refusals"},
     "engine": BASE,
     "aws": {"edge", "errors", "fields", "flows", "hookrack", "jsontext"},

@@ -158,9 +158,6 @@ def faults() -> list[Any]:
     return cases
 
 
-NOT_YET = ["response"]
-
-
 @pytest.mark.parametrize(("text", "field", "line", "said", "mend"), faults())
 def test_a_fault_names_field_line_and_mend(
     text: str, field: str, line: int, said: str, mend: str
@@ -170,14 +167,6 @@ def test_a_fault_names_field_line_and_mend(
     assert f".{error.where}".endswith(f".{field} in h.yaml, line {line}")
     assert said in error.detail
     assert mend in error.mend
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_fields_of_later_versions_are_told_apart(name: str) -> None:
-    """A field that a later version knows isn't ignored, and isn't called a slip."""
-    error = fault(changed("ttl: 6h", f"{name}: x"))
-    assert error.where == f"accounts.acme.flows.orders.{name} in h.yaml, line 8"
-    assert error.detail == "is not supported yet"
 
 
 SHAPES = {

@@ -122,7 +122,8 @@ def check_credential(auth: Auth, credential: str | None, *, header: Lookup = no_
         return
     given = _digest(_given(auth, credential, header) or "")
     if not sum([hmac.compare_digest(given, digest) for digest in auth.digests]):
-        raise Rejected(Code.CREDENTIAL_INVALID, _ASKED[auth.type])
+        challenge = "Basic" if auth.type == "basic" else None
+        raise Rejected(Code.CREDENTIAL_INVALID, _ASKED[auth.type], challenge=challenge)
 
 
 def check_sent(auth: Auth, sent: Sent) -> Reply | None:

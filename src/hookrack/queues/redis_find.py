@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from hookrack._redis import Pipe, Script
+from hookrack.entries import Whereabouts
 from hookrack.heads import Head, glance_at_head, read_head, time_of_event_id
-from hookrack.ports import Whereabouts
 from hookrack.queues.redis_keys import QueueKeys, partition_of
 
 AFTER_MS: Final = 10_000  # how long after its receipt an event is sent at most; clocks differ a bit

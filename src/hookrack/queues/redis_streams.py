@@ -15,8 +15,9 @@ from typing import Any, Final
 from hookrack._redis import Pipe, ReplyError, Script, connect
 from hookrack._redis.control import translated
 from hookrack.door_ports import Headroom
+from hookrack.entries import Whereabouts
 from hookrack.model import Delivery, milliseconds
-from hookrack.ports import Failure, QueueStats, Whereabouts
+from hookrack.ports import Failure, QueueStats
 from hookrack.queues.redis_find import find
 from hookrack.queues.redis_keys import (
     DEAD_LETTER_TTL,

@@ -23,9 +23,10 @@ from datetime import timedelta
 from itertools import islice, takewhile
 from typing import Any, Final
 
+from hookrack.entries import Whereabouts
 from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.model import Delivery
-from hookrack.ports import Failure, QueueStats, Whereabouts
+from hookrack.ports import Failure, QueueStats
 from hookrack.queues.sqs_batches import Sender, send_batch, settle
 from hookrack.queues.sqs_client import LONG_POLL, SqsClient
 from hookrack.queues.sqs_letters import letter_message

@@ -61,6 +61,7 @@ from hookrack.stores.redis_codec import (
 from hookrack.stores.redis_history import History
 from hookrack.stores.redis_newest import Newest
 from hookrack.stores.redis_retime import retime
+from hookrack.telemetry import metrics
 
 _SCAN_COUNT: Final = 1_000
 _MEMBERS_PER_LOOK: Final = 1_000
@@ -105,6 +106,8 @@ class RedisStore:
         mark = b"" if direct.dedupe_id is None else fingerprint(direct)
         call = self._put_call(account, [_placement(account, direct)], mark=mark)
         ((verdict, *told),) = await _PUT.run(self._pipe, *call)
+        if verdict in {b"conflict", b"again"}:
+            metrics.DEDUPE_CONFLICTS.add()
         if verdict == b"conflict":
             detail = "This id was used before, for other data, keys or content type."
             raise Rejected(Code.ID_CONFLICT, detail)

@@ -82,7 +82,7 @@ def main() -> NoReturn:
         code = _BAD_USAGE
     except CodedError as exc:
         click.echo(f"hookrack: {exc.code}: {_told(exc)}", err=True)
-        code = _NOT_FINE
+        code = _BAD_USAGE if exc.code is Code.ACCOUNT_REQUIRED else _NOT_FINE
     except HookrackError as exc:
         click.echo(f"hookrack: {exc}", err=True)
         code = _NOT_FINE

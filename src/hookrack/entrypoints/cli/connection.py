@@ -21,7 +21,7 @@ from hookrack.client.steps import failed
 from hookrack.entrypoints.cli.parts import need_server_parts
 from hookrack.settings import Settings, load_settings
 
-_TIMEOUT_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 40  # a call may wait for 30
 _EMBEDDED: Final = "embedded"  # the host of a store in this process
 
 _WRITTEN_AS: Final = {

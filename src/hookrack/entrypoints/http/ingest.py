@@ -85,9 +85,9 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     wanted = flow.auth.answer
     if wanted is None:
         text = b'{"eventId": "%b", "status": "accepted"}' % raw_id
-        await answer(send, 202, (JSON, name), text)
+        await answer(send, flow.response_status, (JSON, name), text)
     else:
-        await answer(send, 202, (_TEXT, name), wanted)
+        await answer(send, flow.response_status, (_TEXT, name), wanted)
     if app.settings.log_success:
         emit(log.EVENT_ACCEPTED, eventId=event_id, account=account, flow=flow_id, bytes=len(body))
 

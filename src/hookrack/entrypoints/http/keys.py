@@ -104,8 +104,11 @@ def parse_wait(value: str) -> timedelta:
 
 
 def _is_known(if_none_match: str | None, event_id: str) -> bool:
-    """Whether the client has this entry already (weak comparison, RFC 9110 section 13.1.2)."""
+    """Whether the client has this entry already (weak comparison, RFC 9110 section 13.1.2).
+
+    The tag is the event's id, so the bare id is understood as well.
+    """
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or f'"{event_id}"' in tags
+    return any(tag in {"*", event_id, f'"{event_id}"'} for tag in tags)

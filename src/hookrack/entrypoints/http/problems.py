@@ -35,6 +35,8 @@ def problem(error: CodedError) -> tuple[int, list[Header], bytes]:
         headers.append(retry_after(error.retry_after))
     if error.code is Code.TOKEN_INVALID:
         headers.append((b"www-authenticate", b'Bearer realm="hookrack"'))
+    if isinstance(error, Rejected) and error.challenge:
+        headers.append((b"www-authenticate", b'%b realm="hookrack"' % error.challenge.encode()))
     if error.code in _CLOSING:
         headers.append((b"connection", b"close"))
     body: dict[str, object] = {

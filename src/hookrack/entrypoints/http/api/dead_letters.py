@@ -51,7 +51,7 @@ class Wanted(BaseModel):
             reason=self.reason,
             since=_milliseconds(self.since),
             until=_milliseconds(self.until),
-            ids=None if self.ids is None else frozenset(self.ids),
+            ids=None if self.ids is None else _each(self.ids),
         )
 
 
@@ -59,6 +59,7 @@ class Listed(Wanted):
     """A page of them."""
 
     cursor: str | None = None
+    after: str | None = None
     limit: Annotated[int, Field(ge=1, le=LIMIT)] = DEFAULT_LIMIT
 
 
@@ -86,11 +87,14 @@ class Redriven(Meant):
 async def list_dead_letters(
     *, wanted: Annotated[Listed, Query()], app: Served, token: Admin
 ) -> Response:
-    """Dead letters, the one that failed last first. `cursor` goes on where `more` is true.
+    """Dead letters, the one that failed last first.
 
-    `partial` is there, and true, where the queue is on SQS and shows only some of what it has.
+    Where `more` is true, `after` (or `cursor`, which is the same) goes on behind the answer's
+    `cursor`. `ids` can be repeated, or hold several with commas between them. `partial` is there,
+    and true, where the queue is on SQS and shows only some of what it has.
     """
-    page = await app.letters.page(wanted.filter(token), after=wanted.cursor, limit=wanted.limit)
+    after = wanted.after or wanted.cursor
+    page = await app.letters.page(wanted.filter(token), after=after, limit=wanted.limit)
     shown = [_shown(letter) for letter in page.letters]
     body = {"deadLetters": shown, "cursor": page.cursor, "more": page.cursor is not None}
     if page.partial:
@@ -156,6 +160,11 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     if find_json_fault(letter.envelope):
         return shown | {"envelope": None, "envelopeBase64": b64encode(letter.envelope).decode()}
     return shown | {"envelope": orjson.Fragment(letter.envelope)}
+
+
+def _each(given: list[str]) -> frozenset[str]:
+    """Event ids, which have no commas in them; a query can name several in one value."""
+    return frozenset(event_id for text in given for event_id in text.split(","))
 
 
 def _milliseconds(moment: dt.datetime | None) -> int | None:

@@ -27,11 +27,13 @@ from hookrack.entrypoints.http.waiting import Place, page_json, stream, wait_for
 from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.flows import LARGEST_BODY_BYTES, Account
 from hookrack.jsontext import find_json_fault, split_members
-from hookrack.model import JSON_TYPE, encode_entry, format_time, parse_duration
+from hookrack.model import JSON_TYPE, encode_entry, format_time, own_ttl, parse_duration
 from hookrack.refusals import Rejection
 
 router = APIRouter(prefix="/v1", tags=["set and get"])
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:", re.ASCII)
+_AMOUNT: Final = re.compile(r"[0-9]*[1-9][0-9]*[smhd]?")
+_ENDLESS: Final = 2**40  # seconds
 _DATA: Final[dict[str, Any]] = {
     "requestBody": {
         "description": "The data, with its own Content-Type",
@@ -150,7 +152,7 @@ async def set_many(*, request: Request, app: Served, token: Writer) -> Response:
         now=time.time_ns() // 1_000_000,
         data=members["data"],
         content_type=JSON_TYPE,
-        ttl=_ttl(orjson.loads(members["ttl"])) if "ttl" in members else None,
+        ttl=_ttl(_value(members["ttl"])) if "ttl" in members else None,
         dedupe_id=_dedupe_id(members),
     )
     return _json(_written_json(written), status=200 if written.again else 201)
@@ -260,13 +262,35 @@ def _account(app: Any, name: str) -> Account:  # noqa: ANN401 - the app of this 
     return found
 
 
+def _is_long(value: object) -> bool:
+    """Whether what is no duration has the form of one, so that it can only be too long."""
+    return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
+
+
+def _value(text: bytes) -> object:
+    """A member's value; digits stay text, since a number of many would lose some.
+
+    A number that is out of range, such as 1e999, is valid JSON, and of no type that is taken here.
+    """
+    text = text.strip()
+    try:
+        return text.decode() if text.isdigit() else orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
 def _ttl(value: object) -> timedelta | None:
-    """Raises: Rejected (`TTL_INVALID`)."""
+    """A call's own time to live; however long, the account's maxTtl cuts it.
+
+    Raises: Rejected (`TTL_INVALID`).
+    """
     if value is None:
         return None
     try:
         return parse_duration(value)
     except ValueError as exc:
+        if _is_long(value):
+            return own_ttl(_ENDLESS)
         raise Rejected(Code.TTL_INVALID, f"{CATALOGUE[Code.TTL_INVALID].title}: {exc}.") from exc
 
 
@@ -286,15 +310,18 @@ def _members(body: bytes) -> dict[str, bytes]:
 
 
 def _keys(members: dict[str, bytes]) -> list[str]:
-    keys = orjson.loads(members["keys"])
+    keys = _value(members["keys"])
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Rejected(Code.KEYS_INVALID, CATALOGUE[Code.KEYS_INVALID].mend)
     return keys
 
 
 def _dedupe_id(members: dict[str, bytes]) -> str | None:
-    found = orjson.loads(members.get("id", b"null"))
-    if found is None or (isinstance(found, str) and 1 <= len(found) <= 1_024):
+    text = members.get("id", b"null").strip()
+    if text == b"null":
+        return None
+    found = _value(text)
+    if text.startswith(b'"') and isinstance(found, str) and 1 <= len(found) <= 1_024:
         return found
     raise Rejected(Code.QUERY_INVALID, "id is a text of 1 to 1,024 characters.")
 
