@@ -39,6 +39,15 @@ class Owned:
     flow: Mapping[str, Owner] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A flow as it was read from a record, so that an unchanged one isn't compiled again."""
+
+    text: str
+    owner: Owner
+    flow: Flow
+
+
 class Live:
     """The configuration in force in this process."""
 
@@ -49,6 +58,7 @@ class Live:
         self.configuration = Configuration()
         self.tokens = tokens
         self.owned = Owned()
+        self._known: dict[str, _Known] = {}
 
     async def refresh(self) -> Records:
         """Read what is kept and put it in force.
@@ -208,10 +218,15 @@ class Live:
         flows: dict[str, dict[str, Flow]] = {}
         for name, text in records.flow.items():
             account, _, flow_id = name.partition("/")
-            record = json.loads(text)
-            owners[name] = record["owner"]
-            document = self._opened(name, record["fields"])
-            flows.setdefault(account, {})[flow_id] = read_flow(flow_id, document, account=account)
+            known = self._known.get(name)
+            if known is None or known.text != text:
+                record = json.loads(text)
+                document = self._opened(name, record["fields"])
+                flow = read_flow(flow_id, document, account=account)
+                known = self._known[name] = _Known(text, record["owner"], flow)
+            owners[name] = known.owner
+            flows.setdefault(account, {})[flow_id] = known.flow
+        self._known = {name: self._known[name] for name in records.flow}
         accounts, account_owners = {}, dict[str, Owner]()
         for name, text in records.account.items():
             record = json.loads(text)

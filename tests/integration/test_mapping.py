@@ -311,3 +311,14 @@ async def test_what_a_trial_gets_wrong(
         assert "output" not in answer.json()
     else:
         assert answer.json()["code"] == "QUERY_INVALID"
+
+
+async def test_a_flow_that_did_not_change_is_not_made_again(
+    client: httpx.AsyncClient, account: str
+) -> None:
+    """A flow put again as it is changes nothing, template and all; a changed one is in force."""
+    to = await flow(client, account, "1")
+    await flow(client, account, "1")
+    await flow(client, account, "2")
+    event_id = (await send(client, to, "{}")).json()["eventId"]
+    assert (await stored(client, "k", event_id))["data"] == 2

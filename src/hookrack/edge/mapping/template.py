@@ -43,6 +43,14 @@ class Template:
         self.name = name
         self._compiled = compile_block(tree)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal sources."""
+        return isinstance(other, Template) and other.source == self.source
+
+    def __hash__(self) -> int:
+        """By the source."""
+        return hash(self.source)
+
     @cached_property
     def _traced(self) -> Compiled:
         return compile_block(self.tree, is_traced=True)

@@ -1,5 +1,6 @@
 """Trying a mapping template out by HTTP; nothing is kept."""
 
+import asyncio
 import time
 from typing import Annotated, Any, Final
 
@@ -33,4 +34,5 @@ async def render_template(*, trial: _Trial, token: Admin) -> dict[str, Any]:
         request = read_request(trial)
     except CaseInvalid as exc:
         raise Rejected(Code.QUERY_INVALID, f"The trial can't be run: {exc}.") from exc
-    return try_template(source, request, limits=_LIMITS).document()
+    tried = await asyncio.to_thread(try_template, source, request, limits=_LIMITS)
+    return tried.document()
