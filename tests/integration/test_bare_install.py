@@ -96,6 +96,7 @@ print(sorted(name for name in sys.modules if name.startswith("hookrack.")))
         "model",
         "server_file",
         "settings",
+        "redis_address",
         "sqs_address",
     }
 
