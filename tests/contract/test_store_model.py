@@ -40,6 +40,7 @@ class Known:
     order: int = -1
     keys: dict[str, int] = field(default_factory=dict)
     original: str | None = None
+    duplicates: int = 0
 
 
 class Machine(RuleBasedStateMachine):
@@ -92,6 +93,7 @@ class Machine(RuleBasedStateMachine):
         if original:
             known = Known(one.id, one.flow, received, LifeStatus.DUPLICATE, original=original)
             self.known[one.id] = known
+            self.known[original].duplicates += 1
             return Duplicate(one.id, original)
         spans = {key: received + ttl // timedelta(milliseconds=1) for key, ttl in placement.keys}
         keys = {key: expiry for key, expiry in spans.items() if expiry > now}
@@ -231,6 +233,7 @@ class Machine(RuleBasedStateMachine):
             stored_at=one.stored,
             keys=tuple(one.keys.items()),
             duplicate_of=one.original,
+            duplicates=one.duplicates,
         )
 
 
