@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Final, NoReturn
@@ -67,6 +68,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run a command; errors become one line on stderr and an exit code."""
     _open_standard_streams()
+    # Who starts us in the background may have us ignore it; pull gives back what it holds by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.getLogger("hookrack").addHandler(logging.NullHandler())  # `serve` sets up its own
     try:
         code = cli.main(standalone_mode=False)
