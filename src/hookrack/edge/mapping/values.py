@@ -5,6 +5,7 @@ null is None, and a reference never yields it: it yields the empty string instea
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -113,14 +114,14 @@ class JavaClass:
         self.name = name
 
 
-class Printed:
+class Printed(ABC):
     """A value of its own kind that says how it prints."""
 
     __slots__ = ()
 
+    @abstractmethod
     def text(self) -> str | None:
         """The print, or None for Java's null."""
-        raise NotImplementedError
 
 
 def paired(text: str) -> str:
