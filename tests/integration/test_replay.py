@@ -166,6 +166,24 @@ async def test_what_is_over_is_not_replayed(desk: Desk) -> None:
     assert await desk.status(one["eventId"]) != "rejected"
 
 
+async def test_rejections_by_page_and_by_name(desk: Desk) -> None:
+    """`after` goes on where `cursor` says, and `ids` can be several in one value: as with dead
+    letters.
+    """
+    await desk.flow(OPEN)
+    for _ in range(3):
+        assert (await desk.post(b'{"no": "id"}')).status_code == 400
+    all_of_them = {one["eventId"] for one in await desk.listed(3)}
+    params = {"account": desk.account, "limit": "2"}
+    first = (await desk.client.get("/v1/rejections", params=params)).json()
+    rest = (
+        await desk.client.get("/v1/rejections", params=params | {"after": first["cursor"]})
+    ).json()
+    assert {one["eventId"] for one in first["rejections"] + rest["rejections"]} == all_of_them
+    two = ",".join(sorted(all_of_them)[:2])
+    assert {one["eventId"] for one in await desk.listed(2, ids=two)} == set(two.split(","))
+
+
 async def test_a_replay_of_everything_is_asked_for(desk: Desk) -> None:
     """Without a field to go by nothing is replayed, unless `all` says so; a dry run may be."""
     path = "/v1/rejections/replay"

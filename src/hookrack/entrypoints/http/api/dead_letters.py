@@ -1,15 +1,15 @@
 """Dead letters: what was buried, why, and sending it round again."""
 
-import datetime as dt
 import time
 from base64 import b64encode
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hookrack.entrypoints.http.api.caller import Admin, Served
+from hookrack.entrypoints.http.api.which import Paged, Which
 from hookrack.errors import Code, Rejected
 from hookrack.jsontext import find_json_fault
 from hookrack.letters import discard, redrive
@@ -18,25 +18,10 @@ from hookrack.ports import DeadLetter, LetterFilter
 from hookrack.tokens import Token
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
-LIMIT: Final = 1_000
-DEFAULT_LIMIT: Final = 100
-_WHICH: Final = (
-    "Say which with one or more of account, flow, reason, from, to and ids, or all of them with "
-    "all: true."
-)
 
 
-class Wanted(BaseModel):
+class Wanted(Which):
     """Which dead letters are meant: all that fit every field given."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    account: str | None = None
-    flow: str | None = None
-    reason: str | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
-    ids: Annotated[list[str] | None, Field(max_length=1_000)] = None
 
     def filter(self, token: Token) -> LetterFilter:
         """The same, held to the token's accounts. Raises: Rejected (`ACCOUNT_UNKNOWN`)."""
@@ -49,18 +34,14 @@ class Wanted(BaseModel):
             accounts=accounts,
             flow=self.flow,
             reason=self.reason,
-            since=_milliseconds(self.since),
-            until=_milliseconds(self.until),
-            ids=None if self.ids is None else _each(self.ids),
+            since=self.since_ms(),
+            until=self.until_ms(),
+            ids=self.event_ids(),
         )
 
 
-class Listed(Wanted):
+class Listed(Wanted, Paged):
     """A page of them."""
-
-    cursor: str | None = None
-    after: str | None = None
-    limit: Annotated[int, Field(ge=1, le=LIMIT)] = DEFAULT_LIMIT
 
 
 class Meant(Wanted):
@@ -70,9 +51,7 @@ class Meant(Wanted):
 
     def named(self, token: Token) -> LetterFilter:
         """The filter. Raises: Rejected (`QUERY_INVALID`) where it is everything by oversight."""
-        fields = self.model_dump(include=set(Wanted.model_fields), exclude_none=True)
-        if not fields and not self.everything:
-            raise Rejected(Code.QUERY_INVALID, _WHICH)
+        self.check_named(everything=self.everything)
         return self.filter(token)
 
 
@@ -93,8 +72,7 @@ async def list_dead_letters(
     `cursor`. `ids` can be repeated, or hold several with commas between them. `partial` is there,
     and true, where the queue is on SQS and shows only some of what it has.
     """
-    after = wanted.after or wanted.cursor
-    page = await app.letters.page(wanted.filter(token), after=after, limit=wanted.limit)
+    page = await app.letters.page(wanted.filter(token), after=wanted.place(), limit=wanted.limit)
     shown = [_shown(letter) for letter in page.letters]
     body = {"deadLetters": shown, "cursor": page.cursor, "more": page.cursor is not None}
     if page.partial:
@@ -160,12 +138,3 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     if find_json_fault(letter.envelope):
         return shown | {"envelope": None, "envelopeBase64": b64encode(letter.envelope).decode()}
     return shown | {"envelope": orjson.Fragment(letter.envelope)}
-
-
-def _each(given: list[str]) -> frozenset[str]:
-    """Event ids, which have no commas in them; a query can name several in one value."""
-    return frozenset(event_id for text in given for event_id in text.split(","))
-
-
-def _milliseconds(moment: dt.datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)

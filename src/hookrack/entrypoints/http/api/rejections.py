@@ -1,16 +1,16 @@
 """Rejections: who was turned away at a flow's door, why, and letting him in after all."""
 
-import datetime as dt
 import time
 from base64 import b64encode
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hookrack.app import App
 from hookrack.edge.mapping import Limits
 from hookrack.entrypoints.http.api.caller import Admin, Served
+from hookrack.entrypoints.http.api.which import Paged, Which
 from hookrack.errors import Code, Rejected
 from hookrack.model import format_time, is_name
 from hookrack.refusals import Rejection, RejectionFilter
@@ -18,26 +18,11 @@ from hookrack.replays import replay
 from hookrack.tokens import Token
 
 router = APIRouter(prefix="/v1/rejections", tags=["rejections"])
-LIMIT: Final = 1_000
-DEFAULT_LIMIT: Final = 100
 _LIMITS: Final = Limits(clock=time.thread_time_ns)
-_WHICH: Final = (
-    "Say which with one or more of account, flow, reason, from, to and ids, or all of them with "
-    "all: true."
-)
 
 
-class Wanted(BaseModel):
+class Wanted(Which):
     """Which rejections are meant: all that fit every field given."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    account: str | None = None
-    flow: str | None = None
-    reason: str | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
-    ids: Annotated[list[str] | None, Field(max_length=1_000)] = None
 
     def filter(self, app: App, token: Token) -> RejectionFilter:
         """The same, held to the token's accounts. Raises: Rejected (`ACCOUNT_UNKNOWN`)."""
@@ -52,17 +37,14 @@ class Wanted(BaseModel):
             accounts=accounts,
             flow=self.flow,
             code=self.reason,
-            since=_milliseconds(self.since),
-            until=_milliseconds(self.until),
-            ids=None if self.ids is None else frozenset(self.ids),
+            since=self.since_ms(),
+            until=self.until_ms(),
+            ids=self.event_ids(),
         )
 
 
-class Listed(Wanted):
+class Listed(Wanted, Paged):
     """A page of them."""
-
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=LIMIT)] = DEFAULT_LIMIT
 
 
 class Replayed(Wanted):
@@ -75,9 +57,7 @@ class Replayed(Wanted):
 
     def named(self, app: App, token: Token) -> RejectionFilter:
         """The filter. Raises: Rejected (`QUERY_INVALID`) where it is everything by oversight."""
-        fields = self.model_dump(include=set(Wanted.model_fields), exclude_none=True)
-        if not (fields or self.everything or self.dry_run):
-            raise Rejected(Code.QUERY_INVALID, _WHICH)
+        self.check_named(everything=self.everything or self.dry_run)
         return self.filter(app, token)
 
 
@@ -85,9 +65,13 @@ class Replayed(Wanted):
 async def list_rejections(
     *, wanted: Annotated[Listed, Query()], app: Served, token: Admin
 ) -> dict[str, Any]:
-    """Refused requests, the latest first. `cursor` goes on where `more` is true."""
+    """Refused requests, the latest first.
+
+    Where `more` is true, `after` (or `cursor`, which is the same) goes on behind the answer's
+    `cursor`. `ids` can be repeated, or hold several with commas between them.
+    """
     meant = wanted.filter(app, token)
-    page = await app.rejections.page(meant, after=wanted.cursor, limit=wanted.limit)
+    page = await app.rejections.page(meant, after=wanted.place(), limit=wanted.limit)
     shown = [_shown(each) for each in page.rejections]
     return {"rejections": shown, "cursor": page.cursor, "more": page.cursor is not None}
 
@@ -155,7 +139,3 @@ def _content(one: Rejection) -> dict[str, Any]:
         return shown | {"body": one.body.decode()}
     except UnicodeDecodeError:
         return shown | {"bodyBase64": b64encode(one.body).decode()}
-
-
-def _milliseconds(moment: dt.datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)
