@@ -87,6 +87,7 @@ async def test_a_full_store_refuses_keeps_its_word_and_heals(
             assert (await client.get("/readyz")).status_code == 200
             again = partial(_accepted, client)
             await wait_until(again, what="a 202 after expiry", seconds=40)
+            await wait_until(partial(_has_room, store), what="room for another fill", seconds=40)
         assert await store.zcard("hr1:{q}:dl") == 0
         assert not [line for line in served.log() if line["event"] == "worker.retrying"]
 
@@ -121,6 +122,11 @@ async def _all_stored(store: "redis.asyncio.Redis", wanted: list[str]) -> bool:
     ]
     stored = [life for life in found if life.status is LifeStatus.STORED]
     return len(stored) == len(wanted)
+
+
+async def _has_room(store: "redis.asyncio.Redis") -> bool:
+    used: int = (await store.info("memory"))["used_memory"]
+    return used < 32 * MIB
 
 
 async def _accepted(client: httpx.AsyncClient) -> bool:

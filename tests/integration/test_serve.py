@@ -205,7 +205,7 @@ async def test_a_lease_whose_reply_was_lost_comes_back_at_once(own_server: Start
     async with redis.asyncio.Redis(unix_socket_path=f"{served.data_dir}/engine.sock") as engine:
         await engine.eval(both, 1, f"hr1:{{q}}:s:{crc32(b'acme') % 8}", encode_envelope(lost))
     os.kill(served.engine_pid, signal.SIGKILL)
-    await wait_until(lambda: _is(found(served), "lost"), what="the lost event", seconds=5.0)
+    await wait_until(lambda: _is(found(served), "lost"), what="the lost event", seconds=15.0)
 
 
 async def test_get_on_the_command_line(own_server: Start) -> None:
