@@ -126,7 +126,9 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
         leases = RedisLeases(_pipe(store_url), prefix=settings.store_prefix, epoch=store.epoch)
         stack.push_async_callback(leases.close)
         prefix = settings.store_prefix
-        arrivals = RedisArrivals(_pipe(store_url), url=store_url, prefix=prefix)
+        arrivals = RedisArrivals(
+            _pipe(store_url), url=store_url, prefix=prefix, limit=settings.max_waiting_readers
+        )
         stack.push_async_callback(arrivals.close)
         headroom = await _headroom(
             settings, store_url, store_url if is_sqs(queue_url) else queue_url

@@ -1,13 +1,13 @@
 """The reading side that waits and leases: every decision of it. Goes on from `pipeline`.
 
-newest(), next_page()          an entry that a reader doesn't have, a page that has some: waited for
-lease()                        entries for one reader of a group, waited for
+newer(), is_news()             an entry, or a page, that is worth an answer to who waits
+lease(), due()                 entries for one reader of a group, and when to ask again
 ack(), release(), extend()     what becomes of them
 abandoned(), redrive()         a group's dead letters
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.model import Entry
 from hookrack.pipeline import READ_BYTES, check_key
 from hookrack.ports import Store
-from hookrack.readers import Abandoned, Batch, Group, Leases, Watch, Wish
+from hookrack.readers import Abandoned, Batch, Group, Leases, Wish
 
 LONGEST_WAIT: Final = timedelta(seconds=30)
 LONGEST_LEASE: Final = timedelta(hours=12)
@@ -28,32 +28,17 @@ _GROUP: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _SOON: Final = timedelta(milliseconds=1)  # so that a lease that ends now has ended then
 
 
-async def newest(
-    account: str, key: str, *, store: Store, watch: Watch, known: Callable[[str], bool]
+async def newer(
+    account: str, key: str, *, store: Store, known: Callable[[str], bool]
 ) -> Entry | None:
-    """The newest live entry, once there is one whose event id isn't `known` to the reader.
-
-    None when the wait is at its end: a last `pipeline.read` says what there is then.
-    Raises: Unavailable.
-    """
-    while True:  # without more frames than it needs: thousands of these wait
-        entry = await store.get(account, key)
-        if entry is not None and not known(entry.event_id):
-            return entry
-        del entry
-        if not await watch.wait():
-            return None
+    """The newest live entry, unless the reader knows its event id. Raises: Unavailable."""
+    entry = await store.get(account, key)
+    return None if entry is None or known(entry.event_id) else entry
 
 
-async def next_page(ask: Callable[[], Awaitable[Page]], *, watch: Watch) -> Page:
-    """The page that `ask` gives, once it has an entry or the time is up. Raises: as `ask`."""
-    while True:
-        page = await ask()
-        if page.entries or page.more:
-            return page
-        del page
-        if not await watch.wait():
-            return await ask()
+def is_news(page: Page) -> bool:
+    """Whether who waits for a page is answered with this one."""
+    return bool(page.entries) or page.more
 
 
 def check_group(group: str) -> None:
@@ -63,29 +48,20 @@ def check_group(group: str) -> None:
 
 
 async def lease(
-    account: str,
-    key: str,
-    *,
-    leases: Leases,
-    wish: Wish,
-    watch: Watch | None = None,
-    max_bytes: int = READ_BYTES,
+    account: str, key: str, *, leases: Leases, wish: Wish, max_bytes: int = READ_BYTES
 ) -> Batch:
-    """Entries for one reader of a group; with a `watch` it waits for the first one.
+    """Entries for one reader of a group.
 
     Raises: Rejected (`KEY_INVALID`, `GROUP_INVALID`, `GROUPS_FULL`), Unavailable.
     """
     check_key(key)
     check_group(wish.group)
-    while True:
-        batch = await leases.lease(account, key, wish=wish, max_bytes=max_bytes)
-        if batch.entries or watch is None:
-            return batch
-        due = None if batch.due is None else batch.due + _SOON
-        if not await watch.wait(due):
-            if watch.over:
-                return batch
-            watch = None  # one last look
+    return await leases.lease(account, key, wish=wish, max_bytes=max_bytes)
+
+
+def due(batch: Batch) -> timedelta | None:
+    """When to ask again, though nobody says that anything came, after a lease that gave nothing."""
+    return None if batch.due is None else batch.due + _SOON
 
 
 async def ack(

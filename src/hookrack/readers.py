@@ -3,7 +3,7 @@
 Adapters live in `stores/`. Times are whole milliseconds since 1970, spans are `timedelta`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -30,6 +30,17 @@ class Watch(Protocol):
         False: the time to wait is up, or nobody waits any more. What comes between two waits
         isn't missed: the second one returns at once.
         """
+        ...
+
+    def then(self, call: Callable[[], None], *, at_most: timedelta | None = None) -> bool:
+        """Have `call` called, once, as soon as `wait` would return; so no task has to wait.
+
+        False, and it won't be called, where that is now. What `wait` says, `awake` does then.
+        """
+        ...
+
+    def awake(self) -> bool:
+        """What `wait` would return if it didn't wait."""
         ...
 
     def stop(self) -> None:

@@ -74,6 +74,7 @@ class Settings:
     keep_alive_seconds: timedelta
     max_connections: int
     max_connections_per_address: int
+    max_waiting_readers: int
     data_dir: Path
     store: Secret
     queue: Secret
@@ -338,6 +339,7 @@ _PARSERS: Final[dict[str, Callable[[object], Any]]] = {
     "keep_alive_seconds": parse_duration,
     "max_connections": _whole(0, 1_000_000),
     "max_connections_per_address": _whole(0, 1_000_000),
+    "max_waiting_readers": _whole(1, 1_000_000),
     "data_dir": _path,
     "store": _redis_url,
     "queue": _queue_url,

@@ -31,7 +31,7 @@ async def make(url: str, prefix: str) -> AsyncIterator[Make]:
     def one(**more: object) -> RedisArrivals:
         line = Pipe(url)
         line.connect()
-        made.append(RedisArrivals(line, url=url, prefix=prefix, **more))  # type: ignore[arg-type]
+        made.append(RedisArrivals(line, url=url, prefix=prefix, **{"limit": 20_000} | more))  # type: ignore[arg-type]
         return made[-1]
 
     yield one
@@ -239,7 +239,7 @@ async def test_a_reader_costs_little(make: Make) -> None:
 async def test_a_store_that_is_away_refuses_to_be_waited_for(short_path_url: str) -> None:
     """Nobody waits for what can't tell him anything."""
     line = Pipe(short_path_url)
-    arrivals = RedisArrivals(line, url=short_path_url, prefix="t:")
+    arrivals = RedisArrivals(line, url=short_path_url, prefix="t:", limit=1)
     with pytest.raises(Unavailable):
         await arrivals.watch("acme", "erp", wait=LONG)
     assert arrivals.waiting == 0

@@ -59,6 +59,7 @@ SAMPLES: dict[str, tuple[tuple[Any, str, Any], tuple[Any, ...]]] = {
     "keepAliveSeconds": SPANS,
     "maxConnections": SIZES,
     "maxConnectionsPerAddress": SIZES,
+    "maxWaitingReaders": SIZES,
     "dataDir": (("/o", "/e", "/f"), (Path("/o"), Path("/e"), Path("/f"))),
     "store": (URLS, tuple(map(Secret, URLS))),
     "queue": (URLS, tuple(map(Secret, URLS))),

@@ -9,8 +9,11 @@ What was there at the look before and still hasn't been heard of was lost.
 """
 
 import asyncio
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from hookrack._redis import Pipe, Subscriber
@@ -18,8 +21,8 @@ from hookrack.errors import Code, HookrackError, Unavailable
 from hookrack.readers import Watch
 
 RECHECK: Final = timedelta(seconds=5)
-WAITERS: Final = 20_000  # of one process
 _RETRY_SECONDS: Final = 5
+_TICKS: Final = 20  # in a second: waits end together, at one of these, and share its timer
 
 
 class _Account:
@@ -29,7 +32,7 @@ class _Account:
 
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
-        self.keys: dict[str, set[_Watch]] = {}
+        self.keys: dict[str, _Watch | set[_Watch]] = {}  # a set is larger than a watch
         self.heard = -1  # the last sequence that a message told of
         self.seen = -1  # the last sequence at the last look
 
@@ -40,7 +43,7 @@ class _Account:
         if not given_back:
             self.heard = max(self.heard, int(mark))
         for key in keys:
-            for watch in self.keys.get(key.decode(), ()):
+            for watch in self.of(key.decode()):
                 if watch.leases or not given_back:
                     watch.wake()
 
@@ -55,9 +58,30 @@ class _Account:
 
     def wake_all(self) -> None:
         """Everybody had better look."""
-        for watches in self.keys.values():
-            for watch in watches:
+        for key in list(self.keys):
+            for watch in self.of(key):
                 watch.wake()
+
+    def of(self, key: str) -> "tuple[_Watch, ...]":
+        """The watches of a key, as they are now."""
+        found = self.keys.get(key, ())
+        return (found,) if isinstance(found, _Watch) else tuple(found)
+
+    def enter(self, key: str, watch: "_Watch") -> None:
+        """One more watches a key."""
+        found = self.keys.get(key)
+        if isinstance(found, set):
+            found.add(watch)
+        else:
+            self.keys[key] = watch if found is None else {found, watch}
+
+    def leave(self, key: str, watch: "_Watch") -> None:
+        """One less; who isn't there may not leave."""
+        found = self.keys[key]
+        if isinstance(found, set) and len(found) > 1:
+            found.remove(watch)
+        else:
+            del self.keys[key]
 
 
 class RedisArrivals:
@@ -69,7 +93,7 @@ class RedisArrivals:
         *,
         url: str,
         prefix: str,
-        limit: int = WAITERS,
+        limit: int,
         recheck: timedelta = RECHECK,
     ) -> None:
         self.waiting = 0
@@ -79,6 +103,7 @@ class RedisArrivals:
         self._limit = limit
         self._recheck = recheck
         self._accounts: dict[str, _Account] = {}
+        self._ends: dict[int, set[_Watch]] = {}  # by tick
         self._by_channel: dict[bytes, _Account] = {}
         self._line = Subscriber(url, on_message=self._tell, on_gap=self._resume)
         self._looking: asyncio.Task[None] | None = None
@@ -88,9 +113,8 @@ class RedisArrivals:
     ) -> Watch:
         """See `readers.Arrivals`."""
         if self.waiting >= self._limit:
-            raise Unavailable(
-                Code.TOO_MANY_WAITERS, "Too many readers wait here.", retry_after=_RETRY_SECONDS
-            )
+            words = f"{self._limit} readers wait here; maxWaitingReaders allows no more."
+            raise Unavailable(Code.TOO_MANY_WAITERS, words, retry_after=_RETRY_SECONDS)
         found = self._accounts.get(account)
         if found is None:
             channel = f"{self._prefix}{{{account}}}:new".encode()
@@ -119,6 +143,25 @@ class RedisArrivals:
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._line.close()
         await self._pipe.close()
+
+    def end_later(self, watch: "_Watch", seconds: float) -> int:
+        """Close a watch after so many seconds, up to a tick late; the tick."""
+        loop = asyncio.get_running_loop()
+        tick = math.ceil((loop.time() + seconds) * _TICKS)
+        found = self._ends.get(tick)
+        if found is None:
+            found = self._ends[tick] = set()
+            loop.call_at(tick / _TICKS, self._end, tick)
+        found.add(watch)
+        return tick
+
+    def end_not(self, watch: "_Watch", tick: int) -> None:
+        """What `end_later` had begun is called off."""
+        self._ends.get(tick, set()).discard(watch)
+
+    def _end(self, tick: int) -> None:
+        for watch in self._ends.pop(tick):
+            watch.close()
 
     def _tell(self, channel: bytes, text: bytes) -> None:
         found = self._by_channel.get(channel)
@@ -158,16 +201,8 @@ class _Watch:
     """One reader; many of them, so small."""
 
     __slots__ = (
-        "_account",
-        "_end",
-        "_future",
-        "_hub",
-        "_key",
-        "_open",
-        "_woken",
-        "leases",
-        "over",
-        "woke",
+        *("_account", "_call", "_end", "_hub", "_key", "_open", "_timer", "_woken"),
+        *("leases", "over", "woke"),
     )
 
     def __init__(self, hub: RedisArrivals, account: _Account, *, key: str, leases: bool) -> None:
@@ -177,36 +212,58 @@ class _Watch:
         self._hub = hub
         self._account = account
         self._key = key
-        self._future: asyncio.Future[None] | None = None
-        self._end: asyncio.TimerHandle | None = None
+        self._call: Callable[[], None] | None = None  # whom to rouse
+        self._timer: asyncio.TimerHandle | None = None
+        self._end: int | None = None
         self._woken = False
         self._open = True
-        account.keys.setdefault(key, set()).add(self)
+        account.enter(key, self)
         hub.waiting += 1
 
     def begin(self, wait: timedelta | None) -> None:
         """From now on the time to wait runs."""
         if wait is not None:
-            loop = asyncio.get_running_loop()
-            self._end = loop.call_later(wait.total_seconds(), self.close)
+            self._end = self._hub.end_later(self, wait.total_seconds())
 
     async def wait(self, at_most: timedelta | None = None) -> bool:
         """See `readers.Watch`."""
-        if self._hub.stopped:
-            self.over = True
-        if not self._woken and not self.over and self._open:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(at_most.total_seconds(), self._rouse) if at_most else None
-            self._future = loop.create_future()
+        if not self._is_due():
+            future = asyncio.get_running_loop().create_future()
+            self._sleep(partial(_resolve, future), at_most)
             try:
-                await self._future
+                await future
             finally:
-                self._future = None
-                if timer is not None:
-                    timer.cancel()
-        self.woke, self._woken = self._woken, False
+                self._wake_up()
+        return self.awake()
+
+    def then(self, call: Callable[[], None], *, at_most: timedelta | None = None) -> bool:
+        """See `readers.Watch`."""
+        if self._is_due():
+            return False
+        self._sleep(call, at_most)
+        return True
+
+    def awake(self) -> bool:
+        """See `readers.Watch`."""
         self.over = self.over or self._hub.stopped
+        self.woke, self._woken = self._woken, False
         return self._open and not self.over
+
+    def _is_due(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self._woken or self.over or not self._open or self._hub.stopped
+
+    def _sleep(self, call: Callable[[], None], at_most: timedelta | None) -> None:
+        self._call = call
+        if at_most is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(at_most.total_seconds(), self._rouse)
+
+    def _wake_up(self) -> None:
+        self._call = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def wake(self) -> None:
         """Something came."""
@@ -220,18 +277,22 @@ class _Watch:
 
     def close(self) -> None:
         """See `readers.Watch`; also what happens when the time is up."""
+        if not self._open:
+            return
+        self._open = False
         if self._end is not None:
-            self._end.cancel()
-            self._end = None
-        if self._open:
-            self._open = False
-            self._hub.waiting -= 1
-            watches = self._account.keys[self._key]
-            watches.remove(self)
-            if not watches:
-                del self._account.keys[self._key]
-            self._rouse()
+            self._hub.end_not(self, self._end)
+        self._hub.waiting -= 1
+        self._account.leave(self._key, self)
+        self._rouse()
 
     def _rouse(self) -> None:
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
+        call = self._call
+        self._wake_up()
+        if call is not None:
+            call()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

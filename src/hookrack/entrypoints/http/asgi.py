@@ -12,10 +12,12 @@ from hookrack.entrypoints.http.exchange import (
     ADMIN,
     JSON,
     LATER,
+    PEER,
     Answer,
     Gone,
     Header,
     Message,
+    Peer,
     Receive,
     Scope,
     Send,
@@ -24,6 +26,7 @@ from hookrack.entrypoints.http.exchange import (
 from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
 from hookrack.entrypoints.http.keys import PREFIX, get_key, is_get_by_key
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.entrypoints.http.peer import client_address
 from hookrack.entrypoints.http.problems import method_not_allowed, problem
 from hookrack.entrypoints.worker import Worker
@@ -39,9 +42,10 @@ _STOPPING: Final = Unavailable(
     Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
 )
 _BELOW_A_KEY: Final = 4  # slashes in the address of a call below a key
+_Later = Callable[[Scope, Receive, Send], Awaitable[Parked | None]]  # what a scope has as LATER
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 WriteWhole = Callable[[Send, Answer], bool]  # as `outlet.write_whole`
-_Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
+_Route = Callable[[App, Scope, Receive, Send], Awaitable[Parked | None]]
 
 
 class Front:
@@ -63,11 +67,20 @@ class Front:
         """Serve one request, and note how it ended."""
         if scope["type"] != "http":
             return
-        began = time.perf_counter()
-        noted = _Noted(send, self._write_whole)
         template, route = self._route(scope["path"], scope["method"])
+        noted = _Noted(scope, send, self._write_whole, template=template)
+        await self._go_on(noted, route(self._app, scope, receive, noted))
+
+    async def _go_on(self, noted: "_Noted", work: Awaitable[Parked | None]) -> None:
+        """Serve a request from here on, until it is answered or waits without us."""
+        scope, waits = noted.scope, False
         try:
-            await route(self._app, scope, receive, noted)
+            parked = await work
+            while parked is not None:
+                waits = self._leave(noted, parked)
+                if waits:
+                    return
+                parked = await parked.go_on()
         except CodedError as exc:
             self._refused(scope, exc)
             await answer(noted, *self._told(scope, exc))
@@ -85,12 +98,30 @@ class Front:
                 await answer(noted, *problem(_STOPPING))
             raise
         finally:
-            template = getattr(scope.get("route"), "path", template)
-            metrics.HTTP_SECONDS.observe(time.perf_counter() - began, template, noted.status)
-            if noted.status in _UNAUTHORIZED:
-                metrics.AUTH_FAILURES.add()
-            if ADMIN in scope and scope["method"] not in _READS:
-                self._audit(scope, template, noted.status)
+            if not waits:
+                self._end(noted)
+
+    def _leave(self, noted: "_Noted", parked: Parked) -> bool:
+        """Whether the request can do without a task until something comes."""
+        peer: Peer | None = noted.scope.get(PEER)
+        if peer is None:
+            return False
+
+        def come_back() -> None:
+            peer.start(self._go_on(noted, parked.go_on_now()))
+
+        return parked.watch.then(come_back, at_most=parked.due)
+
+    def _end(self, noted: "_Noted") -> None:
+        """Note how a request ended."""
+        scope = noted.scope
+        template = getattr(scope.get("route"), "path", noted.template)
+        seconds = time.perf_counter() - noted.began
+        metrics.HTTP_SECONDS.observe(seconds, template, noted.status)
+        if noted.status in _UNAUTHORIZED:
+            metrics.AUTH_FAILURES.add()
+        if ADMIN in scope and scope["method"] not in _READS:
+            self._audit(scope, template, noted.status)
 
     def _route(self, path: str, method: str) -> tuple[str, _Route]:
         """The function for a path, and its address without what is the request's own."""
@@ -108,12 +139,13 @@ class Front:
             return path, self._fixed[path] if method in ("GET", "HEAD") else _only_get
         return "other", _unknown
 
-    async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> Parked | None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
         await self._api(scope, receive, send)
-        later = scope.pop(LATER, None)
-        if later is not None:  # what waits does so here, without the framework's frames
-            await later(scope, receive, send)
+        later: _Later | None = scope.pop(LATER, None)
+        if later is None:
+            return None
+        return await later(scope, receive, send)  # what waits does so without the framework
 
     def _refused(self, scope: Scope, exc: CodedError) -> None:
         """Count a refusal and say it in one line; a get that finds nothing is none."""
@@ -180,13 +212,18 @@ class Front:
 
 
 class _Noted:
-    """Hands messages on, and remembers the status of the answer."""
+    """Hands messages on, and remembers the status of the answer and what else is noted of it."""
 
-    __slots__ = ("_send", "_write_whole", "status")
+    __slots__ = ("_send", "_write_whole", "began", "scope", "status", "template")
 
-    def __init__(self, send: Send, write_whole: WriteWhole | None) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, write_whole: WriteWhole | None, *, template: str
+    ) -> None:
         self._send = send
         self._write_whole = write_whole
+        self.scope = scope
+        self.template = template
+        self.began = time.perf_counter()
         self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:

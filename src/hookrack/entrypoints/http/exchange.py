@@ -1,6 +1,6 @@
 """One HTTP exchange as the routes see it: headers in, bytes counted in, one answer out."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from hookrack.errors import Code, Rejected
@@ -28,6 +28,10 @@ class Peer(Protocol):
 
     on_gone: Callable[[], None] | None
     has_left: bool  # it will send nothing more; perhaps it still reads
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work for a request, in a task of its own."""
+        ...
 
     @property
     def is_gone(self) -> bool:

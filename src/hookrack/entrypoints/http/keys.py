@@ -15,12 +15,13 @@ from hookrack.entrypoints.http.exchange import (
     Send,
     answer,
     header,
-    tell_when_gone,
 )
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.errors import Code, Rejected
-from hookrack.model import encode_entry
+from hookrack.model import Entry, encode_entry
 from hookrack.pipeline import check_key, read
-from hookrack.pulling import LONGEST_WAIT, newest
+from hookrack.pulling import LONGEST_WAIT, newer
+from hookrack.readers import Watch
 
 PREFIX: Final = "/v1/keys/"
 _FLAGS: Final = {"": True, "true": True, "1": True, "false": False, "0": False}
@@ -47,29 +48,50 @@ def is_get_by_key(path: str, method: str) -> bool:
     return method in ("GET", "HEAD") and path.startswith(PREFIX) and "/" not in path[len(PREFIX) :]
 
 
-async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer one get. Raises: Rejected, Unavailable."""
+async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> Parked | None:
+    """Answer one get, or begin to wait. Raises: Rejected, Unavailable."""
     key = scope["path"][len(PREFIX) :]
     account = _account(app, scope)
     asked = _asked(scope["query_string"]) if scope["query_string"] else _PLAIN
-    entry = None
     if asked.wait:
         check_key(key)
         watch = await app.arrivals.watch(account, key, wait=asked.wait)
-        tell_when_gone(scope, watch.stop)
-        known = partial(_is_known, header(scope, b"if-none-match"))
-        try:
-            entry = await newest(account, key, store=app.store, watch=watch, known=known)
-        finally:
-            watch.close()
-            tell_when_gone(scope, None)
-        account = _account(app, scope)  # the token may have ended meanwhile
-    if entry is None:
-        entry = await read(account, key, app.store)
+        return await _Newest(app, scope, send, watch=watch, raw=asked.raw).begin()
+    await _tell(scope, send, await read(account, key, app.store), raw=asked.raw)
+    return None
+
+
+class _Newest(Parked):
+    """A get that waits for an entry that the reader doesn't have."""
+
+    __slots__ = ("_app", "_raw")
+
+    def __init__(self, app: App, scope: Scope, send: Send, *, watch: Watch, raw: bool) -> None:
+        super().__init__(scope, send, watch)
+        self._app = app
+        self._raw = raw
+
+    async def look(self, *, last: bool) -> bool:
+        """See `Parked`; a token may have ended meanwhile. Raises: Rejected, Unavailable."""
+        store, key = self._app.store, self.scope["path"][len(PREFIX) :]
+        account = _account(self._app, self.scope)
+        if last:
+            entry = await read(account, key, store)
+        else:
+            known = partial(_is_known, header(self.scope, b"if-none-match"))
+            found = await newer(account, key, store=store, known=known)
+            if found is None:
+                return False
+            entry = found
+        await _tell(self.scope, self.send, entry, raw=self._raw)
+        return True
+
+
+async def _tell(scope: Scope, send: Send, entry: Entry, *, raw: bool) -> None:
     tag: Header = (b"etag", b'"%b"' % entry.event_id.encode())
     if _is_known(header(scope, b"if-none-match"), entry.event_id):
         await answer(send, 304, (tag, *_GUARDS), b"")
-    elif asked.raw:
+    elif raw:
         content_type = (b"content-type", entry.content_type.encode("latin-1"))
         await answer(send, 200, (content_type, tag, *_GUARDS), entry.data)
     else:

@@ -5,7 +5,7 @@ connection ends, after the client had time to read.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -98,6 +98,22 @@ class Connection(Framing):
         self.has_left = True
         if self.on_gone is not None:
             self.on_gone()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """See `exchange.Peer`."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        """Begin to answer a request, which may last longer than its first task."""
+        self.start(app(cycle.scope, cycle.receive, cycle.send))
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """One that fails has no answer that is whole."""
+        self.tasks.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            self.socket.close()
 
     @property
     def is_gone(self) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import orjson
@@ -26,10 +25,11 @@ from hookrack.entrypoints.http.exchange import (
     answer,
     tell_when_gone,
 )
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.entrypoints.http.problems import problem
 from hookrack.errors import Code, CodedError, Rejected
 from hookrack.model import encode_entry, format_time
-from hookrack.readers import Leased, Watch, Wish
+from hookrack.readers import Batch, Leased, Watch, Wish
 from hookrack.telemetry import emit, log
 
 COMMENT_EVERY: Final = timedelta(seconds=12)  # 15 are promised
@@ -55,11 +55,9 @@ class Reading:
     authorize: Callable[[], object]
 
     @asynccontextmanager
-    async def watch(
-        self, scope: Scope, wait: timedelta | None, *, leases: bool = False
-    ) -> AsyncIterator[Watch]:
+    async def watch(self, scope: Scope) -> AsyncIterator[Watch]:
         """Watch the key as long as the client is there."""
-        watch = await self.app.arrivals.watch(self.account, self.key, wait=wait, leases=leases)
+        watch = await self.app.arrivals.watch(self.account, self.key, wait=None)
         tell_when_gone(scope, watch.stop)
         try:
             yield watch
@@ -98,50 +96,94 @@ def page_json(page: Page) -> bytes:
 
 async def wait_for_page(
     scope: Scope, send: Send, *, reading: Reading, place: Place, wait: timedelta
-) -> None:
+) -> Parked | None:
     """Answer with a page that has entries, or with an empty one at the end of the wait."""
-    async with reading.watch(scope, wait) as watch:
-        page = await pulling.next_page(partial(place.page, reading), watch=watch)
-    reading.authorize()
-    await answer(send, 200, (JSON,), page_json(page))
+    watch = await reading.app.arrivals.watch(reading.account, reading.key, wait=wait)
+    return await _Page(scope, send, watch, reading=reading, place=place).begin()
+
+
+class _Page(Parked):
+    """A page of history that is waited for."""
+
+    __slots__ = ("_place", "_reading")
+
+    def __init__(
+        self, scope: Scope, send: Send, watch: Watch, *, reading: Reading, place: Place
+    ) -> None:
+        super().__init__(scope, send, watch)
+        self._reading = reading
+        self._place = place
+
+    async def look(self, *, last: bool) -> bool:
+        """See `Parked`."""
+        page = await self._place.page(self._reading)
+        if not (last or pulling.is_news(page)):
+            return False
+        self._reading.authorize()
+        await answer(self.send, 200, (JSON,), page_json(page))
+        return True
 
 
 async def wait_for_lease(
     scope: Scope, send: Send, *, reading: Reading, wish: Wish, wait: timedelta
-) -> None:
-    """Answer with leased entries, or with none at the end of the wait.
+) -> Parked | None:
+    """Answer with leased entries, or with none at the end of the wait."""
+    if wait:
+        watch = await reading.app.arrivals.watch(
+            reading.account, reading.key, wait=wait, leases=True
+        )
+        return await _Lease(scope, send, watch, reading=reading, wish=wish).begin()
+    await answer(send, 200, (JSON,), leased_json((await _lease(reading, wish)).entries))
+    return None
 
-    Entries leased for a client that left meanwhile are given back at once.
-    """
-    lease = partial(
-        pulling.lease,
-        *(reading.account, reading.key),
-        leases=reading.app.leases,
-        wish=wish,
-        max_bytes=reading.app.read_bytes,
+
+async def _lease(reading: Reading, wish: Wish) -> Batch:
+    app = reading.app
+    return await pulling.lease(
+        *(reading.account, reading.key), leases=app.leases, wish=wish, max_bytes=app.read_bytes
     )
-    if not wait:
-        await answer(send, 200, (JSON,), leased_json((await lease()).entries))
-        return
-    async with reading.watch(scope, wait, leases=True) as watch:
-        batch = await lease(watch=watch)
-    try:
-        reading.authorize()
-        peer: Peer | None = scope.get(PEER)
-        if peer is not None and peer.is_gone:
-            raise Rejected(Code.BODY_INCOMPLETE, "The client went away.")
-    except Rejected:
+
+
+class _Lease(Parked):
+    """A lease that waits; what was leased for a client that has left is given back at once."""
+
+    __slots__ = ("_reading", "_wish")
+
+    def __init__(
+        self, scope: Scope, send: Send, watch: Watch, *, reading: Reading, wish: Wish
+    ) -> None:
+        super().__init__(scope, send, watch)
+        self._reading = reading
+        self._wish = wish
+
+    async def look(self, *, last: bool) -> bool:
+        """See `Parked`. Nothing is leased for who has gone, or by a server that stops."""
+        over = last and self.watch.over
+        batch = Batch(()) if over else await _lease(self._reading, self._wish)
+        if not (last or batch.entries):
+            self.due = pulling.due(batch)
+            return False
+        try:
+            self._reading.authorize()
+            peer: Peer | None = self.scope.get(PEER)
+            if peer is not None and peer.is_gone:
+                raise Rejected(Code.BODY_INCOMPLETE, "The client went away.")
+        except Rejected:
+            await self._give_back(batch)
+            raise
+        await answer(self.send, 200, (JSON,), leased_json(batch.entries))
+        return True
+
+    async def _give_back(self, batch: Batch) -> None:
         if batch.entries:
             await pulling.release(
-                reading.account,
-                reading.key,
-                leases=reading.app.leases,
-                group=wish.group,
+                self._reading.account,
+                self._reading.key,
+                leases=self._reading.app.leases,
+                group=self._wish.group,
                 receipts=[each.receipt for each in batch.entries],
                 delay=timedelta(0),
             )
-        raise
-    await answer(send, 200, (JSON,), leased_json(batch.entries))
 
 
 def leased_json(entries: tuple[Leased, ...]) -> bytes:
@@ -165,7 +207,7 @@ async def stream(scope: Scope, send: Send, *, reading: Reading, place: Place) ->
     the store. One that takes nothing for `UNREAD` is told so, and the connection closed.
     """
     place = replace(place, limit=STREAM_ENTRIES)
-    async with reading.watch(scope, None) as watch:
+    async with reading.watch(scope) as watch:
         page = await place.page(reading, max_bytes=STREAM_BYTES)  # what is refused is refused now
         events = _Events(send)
         try:

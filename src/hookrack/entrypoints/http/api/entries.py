@@ -23,6 +23,7 @@ from hookrack.entrypoints.http.api.caller import (
 from hookrack.entrypoints.http.api.later import Later
 from hookrack.entrypoints.http.exchange import Receive, Scope, Send, read_body
 from hookrack.entrypoints.http.keys import get_key
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.entrypoints.http.waiting import Place, page_json, stream, wait_for_page
 from hookrack.errors import CATALOGUE, Code, Rejected
 from hookrack.flows import LARGEST_BODY_BYTES, Account
@@ -187,8 +188,8 @@ async def get_history(
         return _json(page_json(await place.page(reading)))
     wait = timedelta(seconds=wanted.wait)
 
-    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> None:
-        await wait_for_page(scope, send, reading=reading, place=place, wait=wait)
+    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> Parked | None:
+        return await wait_for_page(scope, send, reading=reading, place=place, wait=wait)
 
     return Later(answer_later)
 

@@ -23,6 +23,7 @@ from hookrack.entrypoints.http.exchange import (
     read_body,
 )
 from hookrack.entrypoints.http.keys import PREFIX
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.entrypoints.http.problems import NO_JSON, unfit
 from hookrack.entrypoints.http.waiting import Reading, wait_for_lease
 from hookrack.errors import Code, Rejected
@@ -30,16 +31,16 @@ from hookrack.flows import LARGEST_BODY_BYTES
 from hookrack.jsontext import is_json_type
 from hookrack.pipeline import check_key
 
-Route = Callable[[App, Scope, Receive, Send], Awaitable[None]]
+Route = Callable[[App, Scope, Receive, Send], Awaitable[Parked | None]]
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-async def _lease(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+async def _lease(app: App, scope: Scope, receive: Receive, send: Send) -> Parked | None:
     reading = _reading(app, scope, verb="lease")
     asked = await _read(Lease, scope, receive, default=b"{}")
     pulling.check_group(asked.group)
     wait = timedelta(seconds=asked.wait)
-    await wait_for_lease(scope, send, reading=reading, wish=asked.wish(), wait=wait)
+    return await wait_for_lease(scope, send, reading=reading, wish=asked.wish(), wait=wait)
 
 
 async def _ack(app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from fastapi import Response
 
 from hookrack.entrypoints.http.exchange import LATER, Receive, Scope, Send
+from hookrack.entrypoints.http.parking import Parked
 
-Work = Callable[[Scope, Receive, Send], Awaitable[None]]
+Work = Callable[[Scope, Receive, Send], Awaitable[Parked | None]]
 
 
 class Later(Response):

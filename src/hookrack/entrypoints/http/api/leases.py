@@ -10,6 +10,7 @@ from hookrack import pulling
 from hookrack.entrypoints.http.api.caller import Acker, Reader, Served, account_of, reading_of
 from hookrack.entrypoints.http.api.later import Later
 from hookrack.entrypoints.http.exchange import Receive, Scope, Send
+from hookrack.entrypoints.http.parking import Parked
 from hookrack.entrypoints.http.waiting import wait_for_lease
 from hookrack.model import format_time
 from hookrack.readers import Wish
@@ -82,8 +83,8 @@ async def lease(
     wish, wait = asked.wish(), timedelta(seconds=asked.wait)
     pulling.check_group(wish.group)
 
-    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> None:
-        await wait_for_lease(scope, send, reading=reading, wish=wish, wait=wait)
+    async def answer_later(scope: Scope, _receive: Receive, send: Send) -> Parked | None:
+        return await wait_for_lease(scope, send, reading=reading, wish=wish, wait=wait)
 
     return Later(answer_later)
 
