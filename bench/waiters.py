@@ -18,6 +18,7 @@ _GAUGE: Final = b"gateway_waiting_readers "
 _LOOK_SECONDS: Final = 0.5
 _MOST: Final = 0.99  # the others have just been answered, and come again
 _AT_ONCE: Final = 200  # connections that are being made
+_BEGIN_AT_ONCE: Final = 20  # every 10 ms: a queue at the server would be weighed, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Crowd:
     async def _wait_all(self) -> None:
         for number in range(self._many):
             self._wait(number)
-            if number % _AT_ONCE == 0:
+            if number % _BEGIN_AT_ONCE == 0:
                 await asyncio.sleep(0.01)
 
     def _wait(self, number: int) -> None:

@@ -41,6 +41,7 @@ _NONE: Final = "none"  # the status as long as nobody answered
 _STOPPING: Final = Unavailable(
     Code.STORE_UNAVAILABLE, "The server stops, and this took too long to be finished before."
 )
+_KEPT: Final = ("route", "path_params", ADMIN)  # of what the framework found out
 _BELOW_A_KEY: Final = 4  # slashes in the address of a call below a key
 _Later = Callable[[Scope, Receive, Send], Awaitable[Parked | None]]  # what a scope has as LATER
 _Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -103,14 +104,15 @@ class Front:
 
     def _leave(self, noted: "_Noted", parked: Parked) -> bool:
         """Whether the request can do without a task until something comes."""
-        peer: Peer | None = noted.scope.get(PEER)
-        if peer is None:
+        if PEER not in noted.scope:
             return False
+        noted.front, noted.parked = self, parked
+        return parked.watch.then(noted.come_back, at_most=parked.due)
 
-        def come_back() -> None:
-            peer.start(self._go_on(noted, parked.go_on_now()))
-
-        return parked.watch.then(come_back, at_most=parked.due)
+    def come_back(self, noted: "_Noted", parked: Parked) -> None:
+        """Something came for a request that waits without a task."""
+        peer: Peer = noted.scope[PEER]
+        peer.start(self._go_on(noted, parked.go_on_now()))
 
     def _end(self, noted: "_Noted") -> None:
         """Note how a request ended."""
@@ -141,11 +143,14 @@ class Front:
 
     async def _rest(self, _app: App, scope: Scope, receive: Receive, send: Send) -> Parked | None:
         assert self._api is not None  # noqa: S101 - routed here only where there is one
-        await self._api(scope, receive, send)
-        later: _Later | None = scope.pop(LATER, None)
-        if later is None:
-            return None
-        return await later(scope, receive, send)  # what waits does so without the framework
+        inner = dict(scope)  # the framework leaves in it what mustn't wait with the request
+        try:
+            await self._api(inner, receive, send)
+        finally:
+            scope.update((name, inner[name]) for name in _KEPT if name in inner)
+        later: _Later | None = inner.pop(LATER, None)
+        del inner
+        return None if later is None else await later(scope, receive, send)
 
     def _refused(self, scope: Scope, exc: CodedError) -> None:
         """Count a refusal and say it in one line; a get that finds nothing is none."""
@@ -214,7 +219,9 @@ class Front:
 class _Noted:
     """Hands messages on, and remembers the status of the answer and what else is noted of it."""
 
-    __slots__ = ("_send", "_write_whole", "began", "scope", "status", "template")
+    __slots__ = (
+        *("_send", "_write_whole", "began", "front", "parked", "scope", "status", "template"),
+    )
 
     def __init__(
         self, scope: Scope, send: Send, write_whole: WriteWhole | None, *, template: str
@@ -224,12 +231,19 @@ class _Noted:
         self.scope = scope
         self.template = template
         self.began = time.perf_counter()
+        self.front: Front | None = None  # set where it waits without a task
+        self.parked: Parked | None = None
         self.status = _NONE
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
         return self._send(message)
+
+    def come_back(self) -> None:
+        """Called when what it waits for came."""
+        if self.front is not None and self.parked is not None:
+            self.front.come_back(self, self.parked)
 
     def whole(self, whole: Answer) -> bool:
         """See `exchange.Whole`."""
