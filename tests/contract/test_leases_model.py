@@ -14,12 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from storing import PLENTY, Clock, event, told
 
 from hookrack._redis import Pipe
+from hookrack.entries import FlowTimes, Times
 from hookrack.model import Placement
 from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_leases import RedisLeases
 from leasing import ask
 
 MS = timedelta(milliseconds=1)
+DAY = timedelta(days=1)
 GROUPS = st.sampled_from(["one", "two"])
 TTLS = st.sampled_from([3_600_000, 3_600_000, 2_000, 500])
 SPANS = st.sampled_from([300, 1, 1_000])
@@ -36,6 +38,7 @@ class Kept:
 
     id: str
     order: int
+    received: int
     expiry: int
 
 
@@ -116,7 +119,7 @@ class Machine(RuleBasedStateMachine):
             placements.append(Placement(one, (("erp", ttl * MS),)))
             if ttl > age:
                 expiry = one.received_at + ttl
-                self.kept[one.id] = Kept(one.id, next(self.order), expiry)
+                self.kept[one.id] = Kept(one.id, next(self.order), one.received_at, expiry)
                 self.places[one.id] = self.kept[one.id].order
         self.run(self.store.put("acme", placements))
         assert self.run(told(self.store)) == [each.id for each in self.ordered()]
@@ -304,6 +307,18 @@ class Machine(RuleBasedStateMachine):
         assert self.run(self.store.delete("acme", "erp")) == len(self.ordered())
         self.kept.clear()
         self.groups.clear()
+
+    @rule(ttl=st.sampled_from([500, 2_000, 3_600_000]))
+    def retime(self, ttl: int) -> None:
+        """Another time to live for what is there, held or not: exact, and nothing comes back."""
+        live, now = self.ordered(), self.clock.now
+        for each in live:
+            each.expiry = each.received + ttl
+        asked = Times(most=30 * DAY, flows={"orders": FlowTimes(ttl * MS, {})}, others=False)
+        found = self.run(self.store.retime("acme", asked))
+        ended = sum(each.expiry <= now for each in live)
+        assert (found.changed + found.kept, found.ended) == (len(live) - ended, ended)
+        assert self.run(told(self.store)) == [each.id for each in self.ordered()]
 
     @rule(span=st.sampled_from([1, 299, 700, 2_000]))
     def time_passes(self, span: int) -> None:

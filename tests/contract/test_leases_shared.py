@@ -10,12 +10,14 @@ import pytest
 from storing import event, under
 
 from hookrack._redis import Pipe
+from hookrack.readers import Leased
 from hookrack.stores.redis import RedisStore
 from hookrack.stores.redis_leases import RedisLeases
 from leasing import ack, receipts, take
 
 READERS = 16
 ENTRIES = int(os.environ.get("HOOKRACK_LEASES", "5000"))
+LONG = timedelta(hours=1)
 SHORT = timedelta(milliseconds=40)
 
 
@@ -53,6 +55,32 @@ async def test_nobody_gets_what_another_holds(
     await asyncio.gather(*map(read, readers))
     assert len(handed) == ENTRIES
     assert set(handed.values()) == {1}
+
+
+async def test_any_number_is_held_at_the_same_time(
+    sharing: tuple[RedisStore, list[RedisLeases]],
+) -> None:
+    """All entries are held at once, each by one reader; nothing is left to lease, all is acked."""
+    store, readers = sharing
+    await fill(store, ENTRIES)
+
+    async def hold(leases: RedisLeases) -> list[Leased]:
+        mine: list[Leased] = []
+        while held := await take(leases, 100, span=LONG):
+            mine += held
+        return mine
+
+    shares = await asyncio.gather(*map(hold, readers))
+    held = {each.entry.event_id for mine in shares for each in mine}
+    assert len(held) == sum(map(len, shares)) == ENTRIES
+    (group,) = await readers[0].groups("acme", "erp")
+    assert (group.held, group.returned) == (ENTRIES, 0)
+    for leases, mine in zip(readers, shares, strict=True):
+        given = receipts(mine)
+        for at in range(0, len(given), 1000):
+            some = given[at : at + 1000]
+            assert await ack(leases, some) == len(some)
+    assert await take(readers[0], 1) == []
 
 
 async def test_short_leases_are_not_held_twice(

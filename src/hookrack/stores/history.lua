@@ -5,7 +5,7 @@
 --       the sequence after which to begin, how many entries, how many bytes of payloads,
 --       "1" = the first entry whatever its size
 -- ->    {how it ended, sequence up to which all was looked at, the account's last sequence,
---        number of dead references among them, {{expiry, payload, id}, ...}}
+--        number of dead references among them, {{expiry, payload, id}, ...}, now}
 --       ended: "end" (nothing follows) | "more" (a live entry follows) | "look" (too many dead
 --       references for one call: ask again from there)
 
@@ -61,4 +61,4 @@ for _ = 1, LOOKS do
   end
   reached, from.at = from.page[from.at + 1], from.at + 2
 end
-return {ended, reached, call('GET', KEYS[3]) or '0', dead, entries}
+return {ended, reached, call('GET', KEYS[3]) or '0', dead, entries, now}

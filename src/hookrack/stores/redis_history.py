@@ -6,7 +6,7 @@ from typing import Final
 
 from hookrack._redis import Pipe, Script
 from hookrack.entries import Page
-from hookrack.errors import HookrackError
+from hookrack.errors import Code, HookrackError, Rejected
 from hookrack.model import Entry
 from hookrack.stores.redis_codec import (
     ENTRY_BYTES,
@@ -47,15 +47,16 @@ class History:
         then the place that was reached.
         """
         realm, tag = self._space.realm(account), self._space.tag(account)
-        start = decode_cursor(realm, after) if after is not None else 0
-        start = max(start, seq_before(since) if since is not None else 0)
+        place = decode_cursor(realm, after) if after is not None else 0
+        start = max(place, seq_before(since) if since is not None else 0)
         sets = [f"{tag}k:{key}", f"{tag}o:{key}", f"{tag}seq"]
         entries: list[Entry] = []
         ended, last, left = b"look", start, max_bytes
         for _ in range(LOOKS_PER_PAGE):
             bounds = (start, limit - len(entries), left, int(not entries))
             args = [self._space.clock(), f"{tag}p:", *bounds]
-            ended, reached, last, dead, found = await _HISTORY.run(self._pipe, sets, args)
+            ended, reached, last, dead, found, now = await _HISTORY.run(self._pipe, sets, args)
+            _check_place(place, last=int(last), now=now)
             entries += [decode_entry(account, key, realm=realm, found=each) for each in found]
             left -= sum(len(payload) + ENTRY_BYTES for _, payload, _ in found)
             if dead >= _SWEEP_FROM:
@@ -77,3 +78,14 @@ class History:
         sets = [f"{tag}{kind}:{key}" for kind in ("k", "o", "n")]
         with suppress(HookrackError):
             await _SWEEP.run(self._pipe, sets, [self._space.clock(), f"{tag}p:", start, reached])
+
+
+def _check_place(place: int, *, last: int, now: int) -> None:
+    """Refuse a cursor beyond which entries could be stored unseen. Raises: Rejected.
+
+    One behind the last entry is harmless as long as the clock is past it: what is stored from now
+    on follows it.
+    """
+    if place > max(last, seq_before(now)):
+        words = "The cursor is from the future: the store hasn't come that far."
+        raise Rejected(Code.CURSOR_INVALID, words)
