@@ -103,6 +103,30 @@ async def test_a_wait_is_ended(arrivals: RedisArrivals) -> None:
     assert not await (await arrivals.watch("acme", "erp", wait=LONG)).wait()
 
 
+async def test_who_waits_needs_no_task(store: RedisStore, arrivals: RedisArrivals) -> None:
+    """A call is made once: when something comes, after the time named, at the end, at a stop."""
+    calls: list[str] = []
+    watch = await arrivals.watch("acme", "erp", wait=LONG)
+    assert watch.then(lambda: calls.append("came"))
+    await put_some(store, 2)
+    await wait_until(lambda: bool(calls), what="the call")
+    assert watch.awake()
+    assert watch.woke
+    assert watch.then(lambda: calls.append("late"), at_most=SHORT)
+    await wait_until(lambda: "late" in calls, what="the second call")
+    assert watch.awake()
+    assert watch.then(lambda: calls.append("over"))
+    watch.stop()
+    assert not watch.awake()
+    assert not watch.then(lambda: calls.append("never"))
+    watch.close()
+    short = await arrivals.watch("acme", "erp", wait=SHORT)
+    assert short.then(lambda: calls.append("end"))
+    await wait_until(lambda: "end" in calls, what="the end")
+    assert not short.awake()
+    assert calls == ["came", "late", "over", "end"]
+
+
 async def test_there_are_only_so_many(make: Make) -> None:
     """One above the limit is refused with a time to come back; one that leaves makes room."""
     arrivals = make(limit=2)
@@ -217,7 +241,7 @@ async def test_channels_without_readers_are_left(
 
 
 async def test_a_reader_costs_little(make: Make) -> None:
-    """A watch that waits takes less than 2 KB, its wait included."""
+    """A watch that waits takes less than half a KB, or 2 KB with a task that waits for it."""
     arrivals = make()
     await arrivals.watch("acme", "warm", wait=LONG)
     gc.collect()
@@ -225,11 +249,13 @@ async def test_a_reader_costs_little(make: Make) -> None:
     try:
         before, _ = tracemalloc.get_traced_memory()
         watches = [await arrivals.watch("acme", f"k{n}", wait=LONG) for n in range(1000)]
+        bare, _ = tracemalloc.get_traced_memory()
         waits = [asyncio.ensure_future(watch.wait()) for watch in watches]
         await asyncio.sleep(0)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert (bare - before) / 1000 <= 512
     assert (after - before) / 1000 <= 2048
     for watch in watches:
         watch.close()

@@ -347,6 +347,25 @@ async def test_a_server_that_stops_answers_who_waits(own_server: Any) -> None:
     assert time.monotonic() - began < SOON
 
 
+async def test_there_are_only_so_many_readers(own_server: Any) -> None:
+    """Above `maxWaitingReaders` it is 503, for each way to wait, until one leaves."""
+    server = own_server("--max-waiting-readers", "1")
+    async with server.client() as client:
+        client.timeout = httpx.Timeout(40)
+        async with asked(client, "/v1/keys/erp?wait=30") as call:
+            paths = ("/v1/keys/erp?wait=1", "/v1/keys/erp/events?wait=1", "/v1/keys/erp/stream")
+            for path in paths:
+                answer = await client.get(path)
+                refused(answer, 503, "TOO_MANY_WAITERS")
+                assert int(answer.headers["retry-after"]) >= 1
+                assert "maxWaitingReaders" in answer.json()["detail"]
+            answer = await client.post("/v1/keys/erp/lease", json={"wait": 1})
+            refused(answer, 503, "TOO_MANY_WAITERS")
+            await put(client)
+            assert (await call).status_code == 200
+        assert (await client.get("/v1/keys/crm?wait=1")).status_code == 404
+
+
 async def test_a_thousand_readers_wait_and_are_woken(
     client: httpx.AsyncClient, account: str, served: Served
 ) -> None:

@@ -67,7 +67,7 @@ class _Newest(Parked):
     __slots__ = ("_app", "_raw")
 
     def __init__(self, app: App, scope: Scope, send: Send, *, watch: Watch, raw: bool) -> None:
-        super().__init__(scope, send, watch)
+        super().__init__(scope, send, watch=watch)
         self._app = app
         self._raw = raw
 

@@ -16,7 +16,7 @@ class Parked(ABC):
 
     __slots__ = ("due", "scope", "send", "watch")
 
-    def __init__(self, scope: Scope, send: Send, watch: Watch) -> None:
+    def __init__(self, scope: Scope, send: Send, *, watch: Watch) -> None:
         self.scope = scope
         self.send = send
         self.watch = watch

@@ -99,7 +99,7 @@ async def wait_for_page(
 ) -> Parked | None:
     """Answer with a page that has entries, or with an empty one at the end of the wait."""
     watch = await reading.app.arrivals.watch(reading.account, reading.key, wait=wait)
-    return await _Page(scope, send, watch, reading=reading, place=place).begin()
+    return await _Page(scope, send, watch=watch, reading=reading, place=place).begin()
 
 
 class _Page(Parked):
@@ -108,9 +108,9 @@ class _Page(Parked):
     __slots__ = ("_place", "_reading")
 
     def __init__(
-        self, scope: Scope, send: Send, watch: Watch, *, reading: Reading, place: Place
+        self, scope: Scope, send: Send, *, watch: Watch, reading: Reading, place: Place
     ) -> None:
-        super().__init__(scope, send, watch)
+        super().__init__(scope, send, watch=watch)
         self._reading = reading
         self._place = place
 
@@ -132,7 +132,7 @@ async def wait_for_lease(
         watch = await reading.app.arrivals.watch(
             reading.account, reading.key, wait=wait, leases=True
         )
-        return await _Lease(scope, send, watch, reading=reading, wish=wish).begin()
+        return await _Lease(scope, send, watch=watch, reading=reading, wish=wish).begin()
     await answer(send, 200, (JSON,), leased_json((await _lease(reading, wish)).entries))
     return None
 
@@ -150,9 +150,9 @@ class _Lease(Parked):
     __slots__ = ("_reading", "_wish")
 
     def __init__(
-        self, scope: Scope, send: Send, watch: Watch, *, reading: Reading, wish: Wish
+        self, scope: Scope, send: Send, *, watch: Watch, reading: Reading, wish: Wish
     ) -> None:
-        super().__init__(scope, send, watch)
+        super().__init__(scope, send, watch=watch)
         self._reading = reading
         self._wish = wish
 
