@@ -259,19 +259,27 @@ async def test_pull_on_a_terminal(client: AsyncClient, key: str, reach: dict[str
 async def test_pull_waits_through_a_restart(
     own_server: Callable[..., Served], tmp_path: Path
 ) -> None:
-    """With --wait the work goes on when the server is back."""
+    """With --wait the work goes on when the server is back, also if there was none before; that it
+    is away is said once.
+    """
     server = own_server()
     environ = {"HOOKRACK_URL": server.url, "HOOKRACK_TOKEN": ADMIN_TOKEN}
     words = ("pull", "erp", "--account", "acme", "--wait", "--exec", f"cat >> {tmp_path}/out")
     async with AsyncClient(server.url, ADMIN_TOKEN, account="acme") as client:
         with running(*words, **environ) as process:
             assert process.stderr is not None
-            await client.set("erp", 1)
-            assert json.loads(await asyncio.to_thread(process.stderr.readline))["attempt"] == 1
+            async with server.client() as asking:
+
+                async def idle() -> bool:
+                    return "gateway_waiting_readers 1.0" in (await asking.get("/metrics")).text
+
+                await wait_until(idle, what="a command that waits")
             port = server.url.rpartition(":")[2]
-            server.stop()
+            server.kill()
+            away = json.loads(await asyncio.to_thread(process.stderr.readline))
+            assert (away["status"], away["code"]) == ("away", "STORE_UNAVAILABLE")
             server.command[server.command.index("--port") + 1] = port
             server.start()
             await client.set("erp", 2)
             assert json.loads(await asyncio.to_thread(process.stderr.readline))["attempt"] == 1
-    assert (tmp_path / "out").read_text() == "12"
+    assert (tmp_path / "out").read_text() == "2"

@@ -22,7 +22,7 @@ from hookrack.errors import ConfigError
 
 _FIRST_DELAY: Final = 1  # seconds until an entry goes out again, doubled with each attempt
 _LONGEST_DELAY: Final = 300
-_AWAY: Final = Retries(first=0.5, longest=15.0)
+_AWAY: Final = Retries(first=0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +62,15 @@ class Pull:
 
     async def for_ever(self, client: AsyncClient) -> None:
         """The same and wait for more, also for a server that is away. Raises: ApiError."""
-        misses, connected = 0, False
-        while True:
+        await self._batch(client, wait=0)  # a server that isn't there at first is a mistake
+        misses = 0
+        while self._left():
             try:
-                if not await self._batch(client, wait=LONGEST_WAIT) and self._left() == 0:
-                    return
-                misses, connected = 0, True
+                await self._batch(client, wait=LONGEST_WAIT)
+                misses = 0
             except Unready as exc:
-                if not connected:
-                    raise
+                if not misses:
+                    self._tell_away(exc)
                 misses += 1
                 await asyncio.sleep(_AWAY.wait(misses, exc.retry_after))
 
@@ -137,6 +137,15 @@ class Pull:
             words += f" (exit code {told['exitCode']}), again in {told['delaySeconds']} s"
         line = f"{told['eventId']}  attempt {told['attempt']}  {told['seconds']:.1f} s  {words}"
         click.secho(line, err=True, fg=None if told["status"] == "acked" else "yellow")
+
+    def _tell_away(self, exc: Unready) -> None:
+        """Say once why nothing happens."""
+        if self._told_json:
+            click.echo(
+                orjson.dumps({"status": "away", "code": exc.code, "detail": exc.detail}), err=True
+            )
+        else:
+            click.secho(f"{exc.detail} Waiting for it.", err=True, fg="yellow")
 
     def summary(self) -> None:
         """Say what has become of all."""
