@@ -256,6 +256,27 @@ async def test_pull_on_a_terminal(client: AsyncClient, key: str, reach: dict[str
     assert "0 acked, 1 given back\r\n" in text
 
 
+async def test_tail_follows_through_a_restart(own_server: Callable[..., Served]) -> None:
+    """A server that goes away and comes back is followed on; why nothing comes is said once."""
+    server = own_server()
+    environ = {"HOOKRACK_URL": server.url, "HOOKRACK_TOKEN": ADMIN_TOKEN}
+    async with AsyncClient(server.url, ADMIN_TOKEN, account="acme") as client:
+        await client.set("erp", 1)
+        with running("tail", "erp", "--account", "acme", **environ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert json.loads(await asyncio.to_thread(process.stdout.readline))["data"] == 1
+            server.kill()
+            assert "Trying again." in await asyncio.to_thread(process.stderr.readline)
+            server.command[server.command.index("--port") + 1] = server.url.rpartition(":")[2]
+            server.start()
+            await client.set("erp", 2)
+            assert json.loads(await asyncio.to_thread(process.stdout.readline))["data"] == 2
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.to_thread(process.wait) == 130
+            assert process.stderr.read().count("Trying again.") == 0
+
+
 async def test_pull_waits_through_a_restart(
     own_server: Callable[..., Served], tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ from hookrack.client.steps import (
     failed,
     sent,
 )
+from hookrack.client.works import OnCut
 from hookrack.model import JSON_TYPE
 
 _Result = TypeVar("_Result")
@@ -150,12 +151,20 @@ class AsyncClient:
         after: str | None = None,
         since: datetime | None = None,
         streams: bool = True,
+        on_cut: OnCut | None = None,
     ) -> AsyncGenerator[Entry, None]:
         """What is under a key, and then what comes, without end; each entry once.
 
-        A cut line is connected again behind the last entry. Raises: ApiError.
+        A cut line is connected again behind the last entry; `on_cut` is told why. Raises: ApiError.
         """
-        work = works.follow(key, after=after, since=since, streams=streams, retries=self._retries)
+        work = works.follow(
+            key,
+            after=after,
+            since=since,
+            streams=streams,
+            on_cut=on_cut,
+            retries=self._retries,
+        )
         return self._each(work)
 
     def lease(

@@ -3,7 +3,7 @@
 Here stands every decision of the client, once for both of its shells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ from hookrack.client.steps import (
 from hookrack.errors import Code
 from hookrack.model import JSON_TYPE
 
+OnCut = Callable[[ApiError], None]  # told why a line was cut, before it is connected again
 _GET: Final = frozenset({200, 304, 404})
 _NO_STREAMS: Final = frozenset({Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
 _GONE_QUIET: Final = frozenset({408, 429, 502, 503, 504})  # a stream goes on after these
@@ -155,8 +156,11 @@ def settle(call: Call, *, retries: Retries) -> Work[list[str]]:
 class _Follower:
     """Where a reader that follows a key is, and how often in a row it was cut off."""
 
-    def __init__(self, key: str, after: str | None, *, since: datetime | None) -> None:
+    def __init__(
+        self, key: str, after: str | None, *, since: datetime | None, on_cut: OnCut | None
+    ) -> None:
         self.key = key
+        self.on_cut = on_cut
         self.after = after
         self.since = since
         self.cuts = 0
@@ -169,6 +173,8 @@ class _Follower:
             raise error
         if (error.retry_after or 0.0) > retries.patience:
             raise error
+        if self.cuts == 1 and self.on_cut is not None:
+            self.on_cut(error)
         yield Pause(retries.wait(self.cuts, error.retry_after))
 
     def entry(self, event: Event) -> Entry:
@@ -181,13 +187,19 @@ class _Follower:
 
 
 def follow(
-    key: str, *, after: str | None, since: datetime | None, streams: bool, retries: Retries
+    key: str,
+    *,
+    after: str | None,
+    since: datetime | None,
+    streams: bool,
+    on_cut: OnCut | None,
+    retries: Retries,
 ) -> Work[None]:
     """Give entries as they come, without end; each once, however often the line is cut.
 
     Where the server has no streams, pages are waited for instead.
     """
-    reader = _Follower(key, after, since=since)
+    reader = _Follower(key, after, since=since, on_cut=on_cut)
     while streams:
         call = calls.stream(key, after=reader.after, since=reader.since)
         opened: Answer | Failed = yield Open(call)

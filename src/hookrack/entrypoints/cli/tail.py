@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hookrack.client import AsyncClient
+from hookrack.client import ApiError, AsyncClient
 from hookrack.client.calls import key_path
 from hookrack.entrypoints.cli.connection import with_client
 from hookrack.entrypoints.cli.options import account_option, data_dir_option, json_option
@@ -39,8 +39,11 @@ def tail(
     key_path(key)  # is it one?
 
     async def work(client: AsyncClient, served: bool) -> None:
-        follow = client.follow if served else client.history
-        async with aclosing(follow(key, after=after, since=since)) as entries:
+        if served:
+            found = client.follow(key, after=after, since=since, on_cut=_tell_cut)
+        else:
+            found = client.history(key, after=after, since=since)
+        async with aclosing(found) as entries:
             count = 0
             async for entry in entries:
                 show_entry(entry, as_json=as_json)
@@ -51,3 +54,8 @@ def tail(
 
     with_client(work, data_dir=data_dir, account=account)
     return 0
+
+
+def _tell_cut(exc: ApiError) -> None:
+    """Say once why nothing comes."""
+    click.echo(f"hookrack: {exc.detail} Trying again.", err=True)
