@@ -40,6 +40,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,10})([smhd]?)")
 _UNIT: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}  # seconds
 _LONGEST: Final = timedelta(days=36_500)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FRACTIONS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +222,8 @@ def milliseconds(span: timedelta) -> int:
 
 def format_time(milliseconds_: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    seconds, rest = divmod(milliseconds_, 1000)
-    return f"{_format_second(seconds)}.{rest:03d}Z"
+    seconds = milliseconds_ // 1000
+    return _format_second(seconds) + _FRACTIONS[milliseconds_ - 1000 * seconds]
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -37,6 +38,7 @@ UNREAD: Final = timedelta(seconds=10)  # that a stream may stand still because n
 STREAM_BYTES: Final = 256 * 1024  # of data written at once, beside what is on its way
 STREAM_ENTRIES: Final = 100
 _GOODBYE_SECONDS: Final = 1.0
+_format_end: Final = lru_cache(maxsize=64)(format_time)  # all entries of a lease share theirs
 _EVENTS: Final = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -195,7 +197,7 @@ def _leased_json(leased: Leased) -> bytes:
     told = {
         "receipt": leased.receipt,
         "attempt": leased.attempt,
-        "leasedUntil": format_time(leased.until),
+        "leasedUntil": _format_end(leased.until),
     }
     return b"%b,%b" % (orjson.dumps(told)[:-1], encode_entry(leased.entry)[1:])
 
