@@ -63,9 +63,12 @@ _ESCAPES: Final = {
     "b": "\b",
     **{letter: letter for letter in "\\/'\""},
 }
+_WRITABLE: Final = 254  # arrays and objects within each other, to orjson
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _END: Final = "\x1a"
 # A number token that a double may not hold as it is written: it begins where a value can begin.
+_LONG: Final = b"0" * 18
+_LETTERS: Final = bytes(48 if letter in b"0123456789.eE+-" else 32 for letter in range(256))
 _LONG_NUMBER: Final = re2.compile(rb"(?:^|[\s\[:,])-?[0-9][0-9.eE+-]{17}")
 
 
@@ -82,10 +85,11 @@ def parse(text: str) -> Value:
         try:
             written = text.encode()
             value: Value = orjson.loads(written)
-            orjson.dumps(value)  # fails where it nests deeper than 254
+            if written.count(b"[") + written.count(b"{") > _WRITABLE:
+                orjson.dumps(value)  # fails where it nests deeper than that
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeEncodeError):
             return _Reader(text).document()
-        if not _LONG_NUMBER.search(written):
+        if _LONG not in written.translate(_LETTERS) or not _LONG_NUMBER.search(written):
             return value
         exact: Value = json.loads(text, parse_float=_fraction, parse_int=_whole)
         return exact
