@@ -8,14 +8,13 @@ from hookrack.edge.mapping import arithmetic, syntax
 from hookrack.edge.mapping.containers import CHANGING, key_of
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
-from hookrack.edge.mapping.objects import Loop
+from hookrack.edge.mapping.objects import MEMBERS, Loop
 from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
 from hookrack.edge.mapping.stepping import (
     Step,
     Value,
     call_step,
     index_step,
-    loop_member,
     property_step,
     short_call_step,
 )
@@ -62,7 +61,8 @@ class Values:
             return _constant(node.value is True)
         if isinstance(node, syntax.Reference):
             slow = _truth(self.reference(node))
-            return _loop_truth(node.root, loop_member(node), slow) if self.is_plain(node) else slow
+            name = self.only_name(node)
+            return slow if name is None else _loop_truth(node.root, MEMBERS.get(name), slow)
         if isinstance(node, syntax.Group):
             return self.test(node.inner)
         if isinstance(node, syntax.Not):
@@ -146,28 +146,29 @@ class Values:
             value = _walked(node.root, steps)
         return _traced(value, node) if self._is_traced else value
 
-    def is_plain(self, node: syntax.Reference) -> bool:
-        """Whether a reference is a root and one name, and nobody wants to see what it yields."""
+    def only_name(self, node: syntax.Reference) -> str | None:
+        """The name, where a reference is a root and one name and nobody traces what it yields."""
         if self._is_traced or len(node.steps) != 1:
-            return False
+            return None
         step = node.steps[0]
-        return isinstance(step, syntax.Property) and step.name not in {"class", "Class"}
+        if not isinstance(step, syntax.Property) or step.name in {"class", "Class"}:
+            return None
+        return step.name
 
-    def escaped(self, node: syntax.Reference) -> Value | None:
-        """What `$util.escapeJavaScript` is given, if the reference is just that and pure.
+    def is_pure(self, node: syntax.Reference) -> bool:
+        """Whether a reference may be evaluated twice: nobody traces it, and it calls nothing."""
+        names = all(isinstance(each, syntax.Property) for each in node.steps)
+        return names and not (self._is_traced or node.is_runt)
 
-        The argument may be evaluated twice, so it is a reference that calls nothing.
-        """
-        if self._is_traced or node.root != "util" or len(node.steps) != 1:
+    def escaped(self, node: syntax.Reference) -> syntax.Reference | None:
+        """The reference that `$util.escapeJavaScript` is given, if `node` is just that."""
+        if node.root != "util" or len(node.steps) != 1:
             return None
         step = node.steps[0]
         if not isinstance(step, syntax.Call) or step.name != "escapeJavaScript":
             return None
-        if len(step.arguments) != 1 or not isinstance(step.arguments[0], syntax.Reference):
-            return None
-        argument = step.arguments[0]
-        calls = [each for each in argument.steps if not isinstance(each, syntax.Property)]
-        return None if calls or argument.is_runt else self.reference(argument)
+        argument = step.arguments[0] if len(step.arguments) == 1 else None
+        return argument if isinstance(argument, syntax.Reference) else None
 
     def step(self, node: syntax.Step) -> Step:
         """One step of a reference."""

@@ -12,6 +12,7 @@ from hookrack.edge.mapping.values import Cursor, JavaView
 
 _COUNT: Final = "velocityCount"
 _HAS_NEXT: Final = "velocityHasNext"
+_OLD_NAMES: Final = (_COUNT, _HAS_NEXT)
 _FOREACH: Final = "foreach"
 
 
@@ -24,13 +25,19 @@ def loop_over(name: str, items: Value, *, body: Emit, place: Place, roots: set[s
         if sequence is None:
             return
         nulls = run.nulls
-        names = (name, *(each for each in (_COUNT, _HAS_NEXT) if each in roots))
+        names = [name]
+        if not roots.isdisjoint(_OLD_NAMES):
+            names += [each for each in _OLD_NAMES if each in roots]
         saved = [(each, run.scope[each]) for each in names]
         loop = Loop(run.scope[_FOREACH]) if _FOREACH in roots else None
         if loop is not None:
             run.scope[_FOREACH] = loop
+        turn = _Turn(name, body, loop, roots, place)
         try:
-            _turns(run, out, sequence, sized=sized, turn=_Turn(name, body, loop, roots, place))
+            if run.scope.changes or nulls or len(names) > 1:
+                _turns(run, out, sequence, sized=sized, turn=turn)
+            else:
+                _quick_turns(run, out, sequence, turn=turn)
         except Leaving as leaving:
             if leaving.is_all:
                 raise
@@ -75,6 +82,21 @@ def _sequence(found: Any) -> tuple[Any, list[Any] | None]:
     return None, None
 
 
+def _quick_turns(run: Run, out: list[str], sequence: list[Any], *, turn: _Turn) -> None:
+    """The turns where no template changes what it loops over, and nothing old is asked for."""
+    scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
+    last = len(sequence) - 1
+    for at, item in enumerate(sequence[: run.limits.turns]):
+        if loop is not None:
+            loop.index = at
+            loop.has_next = at < last
+        if item is None:
+            _null_turn(run, out, item, turn=turn)
+        else:
+            scope[name] = item
+            body(run, out)
+
+
 def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _Turn) -> None:
     scope, body, name, loop = run.scope, turn.body, turn.name, turn.loop
     size = len(sequence)
@@ -93,9 +115,6 @@ def _turns(run: Run, out: list[str], sequence: list[Any], *, sized: Any, turn: _
             scope[_COUNT] = at
         if turn.has_nexts:
             scope[_HAS_NEXT] = has_next
-        run.pause -= 1
-        if run.pause < 0:
-            run.look(turn.place)
         if item is None or run.nulls:
             _null_turn(run, out, item, turn=turn)
             continue

@@ -203,7 +203,7 @@ class Loop(Printed):
         self.index = -1
         self.has_next = False
         self.shadowed = shadowed
-        self.parent = shadowed if isinstance(shadowed, Loop) else None
+        self.parent = shadowed if type(shadowed) is Loop else None
         self.extra: dict[str, Any] = {}
 
     def text(self) -> str:

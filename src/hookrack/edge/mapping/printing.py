@@ -1,17 +1,26 @@
 """References that usually print a string or a number, printed several at once."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from hookrack.edge.mapping import syntax
 from hookrack.edge.mapping.faults import Place
-from hookrack.edge.mapping.objects import Loop, Util, escape_text
-from hookrack.edge.mapping.running import Emit, Run
-from hookrack.edge.mapping.stepping import Value, loop_member
+from hookrack.edge.mapping.objects import MEMBERS, Loop, Util, escape_text
+from hookrack.edge.mapping.running import Definition, Emit, Run
+from hookrack.edge.mapping.values import show
 
-# What a reference prints, or None where that takes more; nothing is changed by asking twice.
-Getter = Callable[[Run], str | None]
+# What something prints, if quickly told: a string, or a value that may be a number or null.
+Getter = Callable[[Run], Any]
 Part = tuple[str, Emit | None]
+_SLOW: Final = object()  # what a getter gives that can't tell; nothing is changed by asking twice
+
+
+class Slot(NamedTuple):
+    """The quick way to what stands between texts: `$root.name` of an object, or a getter."""
+
+    root: str = ""
+    name: str = ""
+    get: Getter | None = None
+    is_escaped: bool = False
 
 
 class Piece(NamedTuple):
@@ -19,55 +28,106 @@ class Piece(NamedTuple):
 
     text: str
     emit: Emit | None = None
-    getter: Getter | None = None
+    slot: Slot | None = None
     place: Place = Place()
+
+
+class Cost(NamedTuple):
+    """What a block takes of the budgets whatever it prints: steps, and the letters of its texts."""
+
+    steps: int = 0
+    letters: int = 0
+    place: Place = Place()
+
+
+def is_quick(pieces: list[Piece]) -> bool:
+    """Whether all of them can be printed together."""
+    quick = [each for each in pieces if each.emit is None or each.slot]
+    return len(quick) == len(pieces) and any(each.slot for each in pieces)
 
 
 def joined(pieces: Iterable[Piece]) -> list[Part]:
     """Texts with what stands behind each; what has a quick way is printed with its neighbours."""
     parts: list[Part] = []
     together: list[Piece] = []
-    text = ""
     for each in pieces:
-        if each.emit is None or each.getter is not None:
+        if each.emit is None or each.slot is not None:
             together.append(each)
             continue
-        text = _flushed(together, parts)
+        parts.append((_flushed(together, parts), each.emit))
         together = []
-        parts.append((text, each.emit))
     if text := _flushed(together, parts):
         parts.append((text, None))
     return parts
 
 
 def _flushed(together: list[Piece], parts: list[Part]) -> str:
-    """Add what is printed together to the parts; gives the text behind it."""
-    last = max((at for at, each in enumerate(together) if each.getter), default=-1)
-    if last >= 0:
-        parts.append(("", _at_once(together[: last + 1])))
-    return "".join(each.text for each in together[last + 1 :])
+    """Add what is printed together to the parts; a text alone is given back instead."""
+    if is_quick(together):
+        place = next(each.place for each in together if each.slot)
+        parts.append(("", at_once(together, Cost(place=place))))
+        return ""
+    return "".join(each.text for each in together)
 
 
-def _at_once(pieces: list[Piece]) -> Emit:
-    """One closure for texts and getters; each by itself where a getter has no answer."""
-    getters = [each.getter for each in pieces if each.getter]
-    form = "".join("%s" if each.getter else each.text.replace("%", "%%") for each in pieces)
-    place = next(each.place for each in pieces if each.getter)
+def at_once(pieces: list[Piece], cost: Cost) -> Emit:
+    """One closure for texts and slots; each by itself where a slot has no quick answer."""
+    slots = [each.slot for each in pieces if each.slot]
+    escaped = [at for at, slot in enumerate(slots) if slot.is_escaped]
+    if escaped:
+        slots.append(_UTIL)
+    form = "".join("%s" if each.slot else each.text.replace("%", "%%") for each in pieces)
+    if escaped:
+        form += "%s"
+    return _line(form, slots, escaped=escaped, cost=cost, otherwise=_one_by_one(pieces))
+
+
+def _line(form: str, slots: list[Slot], *, escaped: list[int], cost: Cost, otherwise: Emit) -> Emit:
+    asked = [(slot.root, slot.name, slot.get) for slot in slots]
+    steps, letters, place = cost
 
     def emit(run: Run, out: list[str]) -> None:
-        texts = [get(run) for get in getters]
-        size = 0
-        for text in texts:
-            if text is None:
-                one_by_one(run, out)
-                return
-            size += len(text)
-        run.room -= size
+        run.pause -= steps
+        if run.pause < 0:
+            run.look(place)
+        scope = run.scope
+        texts: list[str] = []
+        for root, name, get in asked:
+            if get is not None:
+                value = get(run)
+            else:
+                holder = scope[root]
+                value = holder.get(name) if type(holder) is dict else _SLOW
+            if type(value) is not str:
+                shown = _SHOWN.get(type(value))
+                if shown is None:
+                    run.room -= letters
+                    otherwise(run, out)
+                    return
+                value = shown(value)
+            texts.append(value)
+        together = "".join(texts)
+        if escaped and not _is_plain(together):
+            together = _escape(texts, escaped)
+        run.room -= letters + len(together)
         if run.room < 0:
             raise run.full(place)
         out.append(form % tuple(texts))
 
-    def one_by_one(run: Run, out: list[str]) -> None:
+    return emit
+
+
+def _escape(texts: list[str], places: list[int]) -> str:
+    """Escape the texts at these places, and give all of them."""
+    for at in places:
+        texts[at] = escape_text(texts[at])
+    return "".join(texts)
+
+
+def _one_by_one(pieces: list[Piece]) -> Emit:
+    """The same by and by."""
+
+    def emit(run: Run, out: list[str]) -> None:
         for each in pieces:
             if each.emit is None:
                 out.append(each.text)
@@ -77,35 +137,63 @@ def _at_once(pieces: list[Piece]) -> Emit:
     return emit
 
 
-def property_getter(node: syntax.Reference) -> Getter:
-    """`$root.name` of an object, which is what most templates are made of."""
-    root, of_loop = node.root, loop_member(node)
-    name = node.steps[0].name if isinstance(node.steps[0], syntax.Property) else ""
+def _is_plain(text: str) -> bool:
+    """Whether nothing in a text needs an escape; told quickly, and not of every such text."""
+    return (
+        text.isascii()
+        and text.isprintable()
+        and '"' not in text
+        and "'" not in text
+        and "/" not in text
+        and "\\" not in text
+    )
+
+
+def _double(value: float) -> str:
+    """As `show`, with a frame less for most of them: so Java and Python print alike."""
+    return repr(value) if 1e-3 <= value < 1e7 else show(value)
+
+
+# Prints nothing, but has no quick answer where a template made `$util` something of its own.
+_UTIL: Final = Slot(get=lambda run: "" if type(run.scope["util"]) is Util else _SLOW)
+# How values print that can do nothing but print.
+_SHOWN: Final[dict[type, Callable[[Any], str]]] = {
+    int: repr,
+    float: _double,
+    bool: show,
+    type(None): lambda _: "",
+}
+
+
+def name_slot(root: str, name: str, *, is_escaped: bool = False) -> Slot:
+    """`$root.name`, which is what most templates are made of."""
+    if name not in MEMBERS:
+        return Slot(root, name, is_escaped=is_escaped)
+    of_loop = MEMBERS[name]
 
     def get(run: Run) -> Any:
-        value = run.scope[root]
-        text: Any
-        if type(value) is dict:
-            text = value.get(name)
-        elif of_loop is not None and type(value) is Loop:
-            text = of_loop(value)
+        holder = run.scope[root]
+        if type(holder) is Loop:
+            return of_loop(holder)
+        return holder.get(name) if type(holder) is dict else _SLOW
+
+    return Slot(get=get, is_escaped=is_escaped)
+
+
+def choice_slot(root: str, name: str, *, texts: tuple[str, str]) -> Slot:
+    """`#if($root.name)` between two texts, the first one where it holds."""
+    of_loop, (yes, no) = MEMBERS.get(name), texts
+
+    def choose(run: Run) -> Any:
+        holder = run.scope[root]
+        if type(holder) is dict:
+            found = holder.get(name)
+        elif of_loop is not None and type(holder) is Loop:
+            found = of_loop(holder)
         else:
-            return "" if value is None else None
-        kind = type(text)
-        if kind is str:
-            return text
-        if kind is int or (kind is float and 1e-3 <= text < 1e7):
-            return repr(text)  # as Java prints it, too
-        return "" if text is None else None
+            return _SLOW
+        if found is False:
+            return no
+        return _SLOW if type(found) is Definition else yes
 
-    return get
-
-
-def escape_getter(value: Value) -> Getter:
-    """`$util.escapeJavaScript(...)` of a string, which is what most of the others are."""
-
-    def get(run: Run) -> str | None:
-        given = value(run) if type(run.scope["util"]) is Util else None
-        return escape_text(given) if type(given) is str else None
-
-    return get
+    return Slot(get=choose)

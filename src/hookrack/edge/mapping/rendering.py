@@ -8,11 +8,14 @@ from hookrack.edge.mapping.evaluating import Test, Values
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place
 from hookrack.edge.mapping.looping import loop_over
 from hookrack.edge.mapping.printing import (
-    Getter,
+    Cost,
     Piece,
-    escape_getter,
+    Slot,
+    at_once,
+    choice_slot,
+    is_quick,
     joined,
-    property_getter,
+    name_slot,
 )
 from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
 from hookrack.edge.mapping.stepping import Value
@@ -43,19 +46,16 @@ class _Statements:
         """Whether something so far may change a list or map."""
         return self._values.changes
 
-    def block(self, block: Block) -> Emit:
-        """Neighbouring nodes as one closure, which counts their steps at once."""
-        pieces: list[Piece] = []
-        for node in block.nodes:
-            if isinstance(node, syntax.Text):
-                pieces.append(Piece(node.text))
-            else:
-                pieces.append(Piece("", self._node(node), self._getter(node), node.place))
-        parts = joined(pieces)
+    def block(self, block: Block, *, more: int = 0) -> Emit:
+        """Neighbouring nodes as one closure, which counts their steps, and some more, at once."""
+        pieces = self._pieces(block)
         size = sum(len(node.text) for node in block.nodes if isinstance(node, syntax.Text))
-        weight = sum(map(_weight, block.nodes))
+        weight = more + sum(map(_weight, block.nodes))
         place = _place(block)
-        if not parts:
+        if is_quick(pieces):
+            return at_once(pieces, Cost(weight, size, place))
+        parts = joined(pieces)
+        if not weight:
             return _nothing
 
         def emit(run: Run, out: list[str]) -> None:
@@ -73,16 +73,42 @@ class _Statements:
 
         return emit
 
-    def _getter(self, node: Node) -> Getter | None:
-        """The quick way to what a reference prints, if that is usually a string or number."""
+    def _pieces(self, block: Block) -> list[Piece]:
+        pieces: list[Piece] = []
+        for node in block.nodes:
+            if isinstance(node, syntax.Text):
+                pieces.append(Piece(node.text))
+            else:
+                pieces.append(Piece("", self._node(node), self._slot(node), node.place))
+        return pieces
+
+    def _slot(self, node: Node) -> Slot | None:
+        """The quick way to what a node prints, if that is usually a string or number."""
+        if isinstance(node, syntax.If):
+            return self._choice(node)
         if not isinstance(node, syntax.Reference):
             return None
         if node.is_escaped or node.is_runt or node.escape or node.prefix:
             return None
-        if self._values.is_plain(node):
-            return property_getter(node)
         escaped = self._values.escaped(node)
-        return None if escaped is None else escape_getter(escaped)
+        asked = escaped or node
+        if not self._values.is_pure(asked):
+            return None
+        name = self._values.only_name(asked)
+        if name is not None:
+            return name_slot(asked.root, name, is_escaped=escaped is not None)
+        return Slot(get=self._values.reference(asked), is_escaped=escaped is not None)
+
+    def _choice(self, node: syntax.If) -> Slot | None:
+        """The same for an `#if` between texts that looks at one name."""
+        test, body = node.branches[0]
+        if len(node.branches) > 1 or not isinstance(test, syntax.Reference):
+            return None
+        name = self._values.only_name(test)
+        yes, no = _only_text(body), _only_text(node.otherwise or Block(()))
+        if name is None or yes is None or no is None:
+            return None
+        return choice_slot(test.root, name, texts=(yes, no))
 
     def _node(self, node: Node) -> Emit:
         if isinstance(node, syntax.Text):
@@ -173,8 +199,14 @@ class _Statements:
     def _foreach(self, node: syntax.Foreach) -> Emit:
         if node.items is None:
             return _nothing
-        items, body = self._values.value(node.items), self.block(node.body)
+        items, body = self._values.value(node.items), self.block(node.body, more=1)  # the turn
         return loop_over(node.name, items, body=body, place=node.place, roots=self._values.roots)
+
+
+def _only_text(block: Block) -> str | None:
+    """What a block prints if it is all text."""
+    texts = [node.text for node in block.nodes if isinstance(node, syntax.Text)]
+    return "".join(texts) if len(texts) == len(block.nodes) else None
 
 
 def _nothing(_: Run, __: list[str]) -> None:

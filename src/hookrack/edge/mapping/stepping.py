@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from hookrack.edge.mapping import members, syntax
+from hookrack.edge.mapping import members
 from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.objects import MEMBERS, Input, Loop, Util, escape_javascript
 from hookrack.edge.mapping.running import HEAVY, Run
@@ -11,12 +11,6 @@ from hookrack.edge.mapping.running import HEAVY, Run
 Value = Callable[[Run], Any]
 Step = Callable[[Run, Any], Any]
 _SIZED: Final = (str, list, dict)
-
-
-def loop_member(node: syntax.Reference) -> Callable[[Loop], Any] | None:
-    """How a loop answers to the only name that a reference has, if it does."""
-    step = node.steps[0]
-    return MEMBERS.get(step.name) if isinstance(step, syntax.Property) else None
 
 
 def property_step(name: str) -> Step:

@@ -97,9 +97,9 @@ def _rendering(run: Run, text: str) -> Rendering:
 
 def _plain(value: Any) -> Any:
     """A value without what only templates know."""
-    if isinstance(value, Definition):
+    if type(value) is Definition:
         return value.text()
-    if isinstance(value, list) and any(isinstance(each, Definition) for each in value):
+    if isinstance(value, list) and any(type(each) is Definition for each in value):
         plain = [_plain(each) for each in value]
         return JavaList(plain) if isinstance(value, JavaList) else plain
     return value
