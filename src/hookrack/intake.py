@@ -43,8 +43,8 @@ def check_and_map(
     if flow.model is not None and is_json_type(request.content_type):
         check_body(request.content_type, request.body or b"{}", model=flow.model)
     event = mapping.apply(template, request, event_id=event_id, limits=limits)
-    if event.dedupe_id is None:
-        event = replace(event, dedupe_id=flow.dedupe.find(request, delivery))
+    if event.dedupe_id is None and (found := flow.dedupe.find(request, delivery)) is not None:
+        event = replace(event, dedupe_id=found)
     if not (event.keys or flow.keys):
         raise Rejected(Code.KEYS_INVALID, "The template set no $webhookKeys; the flow has none.")
     return event

@@ -40,7 +40,7 @@ def find_json_fault(text: bytes) -> str | None:
         fault = _parse_fault(_STRING_OR_NUMBER.sub(_number_as_zero, text))
     if fault:
         return fault
-    if text.count(b"[") + text.count(b"{") > NESTING_LIMIT and _depth(text) > NESTING_LIMIT:
+    if len(text) > 2 * NESTING_LIMIT and _is_deep(text):
         return f"nested more than {NESTING_LIMIT} deep"
     return None
 
@@ -55,6 +55,12 @@ def _parse_fault(text: bytes) -> str | None:
 
 def _number_as_zero(found: re.Match[bytes]) -> bytes:
     return found[0] if found[0].startswith(b'"') else b"0"
+
+
+def _is_deep(text: bytes) -> bool:
+    """Whether brackets nest too deep, in valid JSON; few of them can't."""
+    opened = text.count(b"[") + text.count(b"{")
+    return opened > NESTING_LIMIT and _depth(text) > NESTING_LIMIT
 
 
 def _depth(text: bytes) -> int:

@@ -85,7 +85,7 @@ def parse(text: str) -> Value:
         try:
             written = text.encode()
             value: Value = orjson.loads(written)
-            if written.count(b"[") + written.count(b"{") > _WRITABLE:
+            if len(written) > 2 * _WRITABLE and _brackets(written) > _WRITABLE:
                 orjson.dumps(value)  # fails where it nests deeper than that
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeEncodeError):
             return _Reader(text).document()
@@ -94,6 +94,10 @@ def parse(text: str) -> Value:
         exact: Value = json.loads(text, parse_float=_fraction, parse_int=_whole)
         return exact
     return _Reader(text).document()
+
+
+def _brackets(written: bytes) -> int:
+    return written.count(b"[") + written.count(b"{")
 
 
 def _whole(digits: str) -> int | Decimal:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -30,6 +30,7 @@ from hookrack.model import (
 
 STAGE: Final = "local"
 _HALF: Final = re.compile("[\ud800-\udfff]")
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _SECONDS: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -84,12 +85,12 @@ class FlowMapping:
         except UnicodeDecodeError as exc:
             detail = "The body is not UTF-8, which a template can't read."
             raise Rejected(Code.MAPPING_FAILED, detail) from exc
-        headers = _Late(lambda: _headers(request))
+        headers = _Late(_headers, request)
         return MappingRequest(
             body=body,
             headers=headers,
-            query=_Late(lambda: _multi(parse_qsl(request.query, keep_blank_values=True))),
-            context=_Late(lambda: _context(request, headers, event_id)),
+            query=_Late(_query, request) if request.query else _NONE,
+            context=_Late(_context, request, headers, event_id),
             stage_variables=self.stage_variables,
         )
 
@@ -97,25 +98,34 @@ class FlowMapping:
 class _Late(Mapping[str, Any]):
     """A mapping that is made when a template first looks into it."""
 
-    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        self._make = make
+    __slots__ = ("_given", "_made", "_make")
 
-    @cached_property
-    def _made(self) -> Mapping[str, Any]:
-        return self._make()
+    def __init__(self, make: Callable[..., Mapping[str, Any]], *given: Any) -> None:
+        self._make = make
+        self._given = given
+        self._made: Mapping[str, Any] | None = None
+
+    def _all(self) -> Mapping[str, Any]:
+        if self._made is None:
+            self._made = self._make(*self._given)
+        return self._made
 
     def __getitem__(self, name: str) -> Any:
-        return self._made[name]
+        return self._all()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
+        return iter(self._all())
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._all())
 
 
 def _headers(request: Request) -> dict[str, str | list[str]]:
     return _multi((str(name, "latin-1"), str(value, "latin-1")) for name, value in request.headers)
+
+
+def _query(request: Request) -> dict[str, str | list[str]]:
+    return _multi(parse_qsl(request.query, keep_blank_values=True))
 
 
 def _multi(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
