@@ -15,6 +15,7 @@ from hookrack.edge.mapping.stepping import (
     Value,
     call_step,
     index_step,
+    path_step,
     property_step,
     short_call_step,
 )
@@ -177,12 +178,23 @@ class Values:
         if isinstance(node, syntax.Index):
             return index_step(self.value(node.argument), node.place)
         self.changes = self.changes or node.name in CHANGING
+        known = _path(node)
+        if known is not None:
+            return known
         arguments: list[Value] = []
         for each in node.arguments:
             arguments.append(self.value(each))  # noqa: PERF401 - as above
         if len(arguments) == 1:
             return short_call_step(node.name, arguments[0], place=node.place)
         return call_step(node.name, arguments, place=node.place)
+
+
+def _path(node: syntax.Call) -> Step | None:
+    """A call that has nothing but a path, written out."""
+    path = node.arguments[0] if len(node.arguments) == 1 else None
+    if not isinstance(path, syntax.Constant) or not isinstance(path.value, str):
+        return None
+    return path_step(node.name, path.value, place=node.place)
 
 
 def _member(root: str, name: str, *, slow: Step) -> Value:

@@ -57,17 +57,25 @@ class Input(Printed):
 
     def path(self, path: str | None) -> Any:
         """What `$input.path(...)` gives."""
-        try:
-            return _compiled(path).find(self.document())
-        except PathInvalid as exc:
-            raise JavaException(str(exc)) from exc
+        return self.at(_compiled(path))
 
     def json(self, path: str | None) -> str:
         """What `$input.json(...)` gives."""
-        value = self.path(path)
+        return self.json_at(_compiled(path))
+
+    def at(self, path: Path) -> Any:
+        """What stands at a path of the document."""
+        try:
+            return path.find(self.document())
+        except PathInvalid as exc:
+            raise JavaException(str(exc)) from exc
+
+    def json_at(self, path: Path) -> str:
+        """What stands there, as JSON."""
+        value = self.at(path)
         if value is None:
             return _JSON_OF_NOTHING
-        is_part = not self._changes and _compiled(path).definite  # no longer than the body
+        is_part = not self._changes and path.definite  # no longer than the body
         try:
             return dump(value, limit=None if is_part else TEXT_LIMIT)
         except TooMuchText as exc:
@@ -96,7 +104,10 @@ class Input(Printed):
 def _compiled(path: str | None) -> Path:
     if not path:
         raise JavaException("IllegalArgumentException: a path can't be null or empty")
-    return compile_path(path)
+    try:
+        return compile_path(path)
+    except PathInvalid as exc:
+        raise JavaException(str(exc)) from exc
 
 
 def _one(value: str | list[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping.faults import Place
-from hookrack.edge.mapping.objects import MEMBERS, Loop, Util, escape_text
+from hookrack.edge.mapping.objects import MEMBERS, Loop, escape_text
 from hookrack.edge.mapping.running import Definition, Emit, Run
 from hookrack.edge.mapping.values import show
 
@@ -74,11 +74,7 @@ def at_once(pieces: list[Piece], cost: Cost) -> Emit:
     """One closure for texts and slots; each by itself where a slot has no quick answer."""
     slots = [each.slot for each in pieces if each.slot]
     escaped = [at for at, slot in enumerate(slots) if slot.is_escaped]
-    if escaped:
-        slots.append(_UTIL)
     form = "".join("%s" if each.slot else each.text.replace("%", "%%") for each in pieces)
-    if escaped:
-        form += "%s"
     return _line(form, slots, escaped=escaped, cost=cost, otherwise=_one_by_one(pieces))
 
 
@@ -154,8 +150,6 @@ def _double(value: float) -> str:
     return repr(value) if 1e-3 <= value < 1e7 else show(value)
 
 
-# Prints nothing, but has no quick answer where a template made `$util` something of its own.
-_UTIL: Final = Slot(get=lambda run: "" if type(run.scope["util"]) is Util else _SLOW)
 # How values print that can do nothing but print.
 _SHOWN: Final[dict[type, Callable[[Any], str]]] = {
     int: repr,

@@ -1,7 +1,7 @@
 """Statements compiled to closures that add to the output."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hookrack.edge.mapping import members, syntax
 from hookrack.edge.mapping.evaluating import Test, Values
@@ -22,6 +22,8 @@ from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
 
+_UTIL: Final = "util"
+
 
 class Compiled(NamedTuple):
     """A tree as one closure, and whether it may change a list or map that it is given."""
@@ -34,12 +36,17 @@ def compile_block(block: Block, *, is_traced: bool = False) -> Compiled:
     """A tree, compiled; a traced one writes down what its references yield."""
     statements = _Statements(is_traced=is_traced)
     emit = statements.block(block)
+    if _UTIL in statements.set:  # seldom; then `$util` may be anything wherever it stands
+        statements = _Statements(is_traced=is_traced, is_util_known=False)
+        emit = statements.block(block)
     return Compiled(emit, statements.changes)
 
 
 class _Statements:
-    def __init__(self, *, is_traced: bool) -> None:
+    def __init__(self, *, is_traced: bool, is_util_known: bool = True) -> None:
         self._values = Values(self.block, is_traced=is_traced)
+        self._is_util_known = is_util_known
+        self.set: set[str] = set()  # the names that something so far may set
 
     @property
     def changes(self) -> bool:
@@ -90,7 +97,7 @@ class _Statements:
             return None
         if node.is_escaped or node.is_runt or node.escape or node.prefix:
             return None
-        escaped = self._values.escaped(node)
+        escaped = self._values.escaped(node) if self._is_util_known else None
         asked = escaped or node
         if not self._values.is_pure(asked):
             return None
@@ -122,6 +129,7 @@ class _Statements:
         if isinstance(node, syntax.Foreach):
             return self._foreach(node)
         if isinstance(node, syntax.Define):
+            self.set.add(node.name)
             return _define(node.name, self.block(node.body), place=node.place)
         if isinstance(node, syntax.Leave):
             return _leave(is_all=node.is_all)
@@ -158,6 +166,7 @@ class _Statements:
     def _set(self, node: syntax.Set) -> Emit:
         value, target, place = self._values.value(node.value), node.target, node.place
         root = target.root
+        self.set.add(root)
         if not target.steps:
             if target.literal != f"${root}":  # `${x}` and `$!x` set another name, never asked for
                 return _evaluated(value)
@@ -199,6 +208,7 @@ class _Statements:
     def _foreach(self, node: syntax.Foreach) -> Emit:
         if node.items is None:
             return _nothing
+        self.set.add(node.name)
         items, body = self._values.value(node.items), self.block(node.body, more=1)  # the turn
         return loop_over(node.name, items, body=body, place=node.place, roots=self._values.roots)
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from hookrack.edge.mapping import members
 from hookrack.edge.mapping.faults import JavaException, Place
+from hookrack.edge.mapping.jsonpath import PathInvalid, compile_path
 from hookrack.edge.mapping.objects import MEMBERS, Input, Loop, Util, escape_javascript
 from hookrack.edge.mapping.running import HEAVY, Run
 
@@ -70,6 +71,29 @@ def short_call_step(name: str, argument: Value, *, place: Place) -> Step:
                 result = on_util(value, given)
             else:
                 result = members.call(value, name, arguments=[given])
+        except JavaException as exc:
+            raise run.fault(exc, place) from exc
+        return _weighed(run, value, result, place=place)
+
+    return step
+
+
+def path_step(name: str, path: str, *, place: Place) -> Step | None:
+    """`.path('...')` or `.json('...')` with a path that is compiled with the template."""
+    at = {"path": Input.at, "json": Input.json_at}.get(name)
+    try:
+        compiled = compile_path(path) if at is not None and path else None
+    except PathInvalid:  # which the rendering says, if it comes there
+        compiled = None
+    if at is None or compiled is None:
+        return None
+
+    def step(run: Run, value: Any) -> Any:
+        try:
+            if type(value) is Input:
+                result = at(value, compiled)
+            else:
+                result = members.call(value, name, arguments=[path])
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return _weighed(run, value, result, place=place)
