@@ -9,7 +9,7 @@ from hookrack.edge.mapping.step import FlowMapping
 from hookrack.edge.schema import Model
 from hookrack.errors import Code, Rejected
 from hookrack.flows import Flow
-from hookrack.jsontext import find_json_fault, is_json_type
+from hookrack.jsontext import is_json_type, read_json
 from hookrack.model import Event, Request, is_content_type
 
 
@@ -65,8 +65,9 @@ def check_body(content_type: str, body: bytes, *, model: Model | None = None) ->
             detail = "This flow has a model, so it takes JSON only."
             raise Rejected(Code.CONTENT_TYPE_UNSUPPORTED, detail)
         return
-    if fault := find_json_fault(body):
+    fault, value = read_json(body)
+    if fault:
         raise Rejected(Code.BODY_NOT_JSON, f"The body is not JSON: {fault}.")
-    if model is not None and (violations := model.violations(body)):
+    if model is not None and (violations := model.violations(body, value=value)):
         detail = f"The body breaks the model at {violations[0].pointer or 'its top'}."
         raise Rejected(Code.MODEL_VIOLATION, detail, violations=violations)

@@ -14,6 +14,8 @@ import orjson
 
 NESTING_LIMIT: Final = 1_000  # arrays and objects within each other; the contract's figure
 
+UNREAD: Final = object()  # in place of a value
+
 # One that never ends runs to the end of the text, so that no place is scanned twice.
 _STRING: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 _STRINGS: Final = re.compile(_STRING, re.DOTALL)
@@ -34,23 +36,27 @@ def find_json_fault(text: bytes) -> str | None:
 
     Legal but odd numbers (5,000 digits, 1e400) pass; escaped lone surrogates don't.
     """
-    fault = _parse_fault(text)
+    return read_json(text)[0]
+
+
+def read_json(text: bytes) -> tuple[str | None, Any]:
+    """The same, and the value of a text without fault: for looking at, since long numbers in it
+    have lost digits, and `UNREAD` where one is beyond a double.
+    """
+    fault, value = _parsed(text)
     if fault and "infinity" in fault:
         # The one refusal of the parser's that RFC 8259 doesn't share: a number beyond a double.
-        fault = _parse_fault(_STRING_OR_NUMBER.sub(_number_as_zero, text))
-    if fault:
-        return fault
-    if len(text) > 2 * NESTING_LIMIT and _is_deep(text):
-        return f"nested more than {NESTING_LIMIT} deep"
-    return None
+        fault, value = _parsed(_STRING_OR_NUMBER.sub(_number_as_zero, text))[0], UNREAD
+    if fault is None and len(text) > 2 * NESTING_LIMIT and _is_deep(text):
+        fault = f"nested more than {NESTING_LIMIT} deep"
+    return fault, value
 
 
-def _parse_fault(text: bytes) -> str | None:
+def _parsed(text: bytes) -> tuple[str | None, Any]:
     try:
-        orjson.loads(text)
+        return None, orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        return f"{exc.msg} at character {exc.pos}"
-    return None
+        return f"{exc.msg} at character {exc.pos}", UNREAD
 
 
 def _number_as_zero(found: re.Match[bytes]) -> bytes:

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any, Final
 
 import jsonschema_rs
-import orjson
 
 from hookrack.errors import Violation
+from hookrack.jsontext import UNREAD, read_json
 
 VIOLATIONS_SHOWN: Final = 20
 _PATTERN_STEPS: Final = 100_000
@@ -50,22 +50,22 @@ class Model:
             raise ValueError(str(exc).partition("\n")[0]) from exc
         return cls(document, validator)
 
-    def violations(self, body: bytes) -> list[Violation]:
-        """How a valid JSON text breaks the model: the first few, or none."""
-        if self._surely_fits(body):
+    def violations(self, body: bytes, *, value: object = UNREAD) -> list[Violation]:
+        """How a valid JSON text breaks the model: the first few, or none.
+
+        `value` is what `read_json` made of it, where that was asked already.
+        """
+        if self._surely_fits(body, read_json(body)[1] if value is UNREAD else value):
             return []
-        value = json.loads(body, parse_int=_whole)
-        found = islice(self._validator.iter_errors(value), VIOLATIONS_SHOWN)
+        exact = json.loads(body, parse_int=_whole)
+        found = islice(self._validator.iter_errors(exact), VIOLATIONS_SHOWN)
         return [Violation(_pointer(each.instance_path), each.message) for each in found]
 
-    def _surely_fits(self, body: bytes) -> bool:
+    def _surely_fits(self, body: bytes, value: object) -> bool:
         """The quick way, which never says yes to what the exact one would refuse."""
-        if _LONG in body.translate(_DIGITS):
+        if value is UNREAD or _LONG in body.translate(_DIGITS):
             return False
-        try:
-            return bool(self._validator.is_valid(orjson.loads(body)))
-        except orjson.JSONDecodeError:  # legal all the same: a number beyond a double
-            return False
+        return bool(self._validator.is_valid(value))
 
 
 def _whole(digits: str) -> int | float:
