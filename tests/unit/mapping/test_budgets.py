@@ -74,6 +74,26 @@ def test_what_takes_long_is_ended_by_the_clock(source: str) -> None:
     assert time.thread_time() - started < 1
 
 
+@pytest.mark.parametrize(
+    ("source", "body", "looks"),
+    [
+        ("#foreach($i in [1..9])$i$input.path('$.a')#end", '{"a": 1}', 0),
+        ("#foreach($i in [1..999])$i$i$i#end", '{"a": 1}', 2),
+        ("x", '{"a": "%s"}' % ("x" * 5_000), 1),
+    ],
+)
+def test_the_clock_is_read_only_for_what_can_take_long(source: str, body: str, looks: int) -> None:
+    """Reading it can cost more than a small rendering, which ends before it is worth a look."""
+    read: list[int] = []
+
+    def clock() -> int:
+        read.append(0)
+        return 0
+
+    compile_template(source).render(MappingRequest(body), limits=Limits(clock=clock))
+    assert min(len(read), 2) == looks
+
+
 def test_steps_end_what_no_clock_ends() -> None:
     """Without a clock a million steps are the bound."""
     loops = "#foreach($a in [1..1000])" * 3 + "#end" * 3

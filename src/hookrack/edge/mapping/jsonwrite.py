@@ -20,8 +20,8 @@ _LATIN.encoding = re2.Options.Encoding.LATIN1
 _PRINTED_APART: Final = re.compile(
     r"-?[0-9]+(?:\.[0-9]+)?e[+-]?[0-9]+|-?[0-9]{8,}\.[0-9]+|-?0\.000[0-9]+"
 )
-# The same, and what `_ESCAPED` is for, asked of UTF-8 by an engine of a nanosecond a letter.
-_HAS_PRINTED_APART: Final = re2.compile(rb"[0-9]e|[0-9]{8}\.|0\.000")
+_DIGITS: Final = bytes(48 if 48 <= each <= 57 else each for each in range(256))
+# What `_ESCAPED` is for, asked of UTF-8 by an engine of a nanosecond a letter.
 _HAS_ESCAPED_APART: Final = re2.compile(rb"\\u00|\x7f|\xc2[\x80-\x9f]|\xe2[\x80-\x83]", _LATIN)
 _BACKSLASHES: Final = re.compile(r'\\[\\"]')
 _ESCAPED: Final = re.compile(r"\\u00[0-9a-f]{2}|\\.|[\x7f-\x9f\u2000-\u20ff]")
@@ -79,12 +79,12 @@ def _as_java(written: bytes) -> str:
     is_simple = text.isascii() and "\\u00" not in text and "\x7f" not in text
     if not is_simple and _HAS_ESCAPED_APART.search(written):
         text = _ESCAPED.sub(_escaped_anew, text)
-    if not _HAS_PRINTED_APART.search(written):
+    if not _may_print_apart(written):
         return text
     # Every other part between quotes is no string, once quotes within strings are out of the way.
     plain = _BACKSLASHES.sub("..", text) if "\\" in text else text
     outside = plain.split('"')[::2]
-    if not _HAS_PRINTED_APART.search('"'.join(outside).encode()):
+    if not _may_print_apart('"'.join(outside).encode()):
         return text
     at, parts = 0, list[str]()
     inside = plain.split('"')[1::2]
@@ -95,6 +95,12 @@ def _as_java(written: bytes) -> str:
             parts.append(text[at : at + len(inside[number]) + 2])
             at += len(inside[number]) + 2
     return "".join(parts)
+
+
+def _may_print_apart(written: bytes) -> bool:
+    """Whether anything in it can be what `_PRINTED_APART` looks for; a number or not."""
+    digits = written.translate(_DIGITS)
+    return b"0e" in digits or b"00000000." in digits or b"0.000" in written
 
 
 def _printed_anew(found: re.Match[str]) -> str:

@@ -22,10 +22,10 @@ def client_address(scope: Scope, trusted: tuple[Network, ...]) -> str:
     """The address of who is asking, without a port; empty if the socket has none."""
     peer = scope["client"]
     found = str(peer[0]) if peer else ""
-    address = _parse(found)
+    address = _parse(found) if trusted else None
     if address is None:
-        return found
-    for hop in _hops(scope) if trusted else ():
+        return _bare(found)
+    for hop in _hops(scope):
         if not _is_trusted(address, trusted):
             break
         before = _parse(hop)
@@ -83,6 +83,13 @@ def _parse(text: str) -> _Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+@lru_cache(maxsize=_ADDRESSES)
+def _bare(text: str) -> str:
+    """An address as it is shown; what is none stays as it is."""
+    address = _parse(text)
+    return text if address is None else str(address)
 
 
 @lru_cache(maxsize=_ADDRESSES)
