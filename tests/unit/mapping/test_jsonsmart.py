@@ -170,3 +170,19 @@ def test_strict_json_is_read_as_the_strict_parser_reads_it(value: Value) -> None
     """Whatever a strict parser reads, the permissive one reads alike, fast path or not."""
     text = json.dumps([value])
     assert parse(text) == parse(text + " ~") == parse(text.replace("[", "[,", 1))
+
+
+@pytest.mark.parametrize("padding", [0, 5_000])
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        *(("1e7", "1.0E7"), ("1e-7", "1.0E-7"), ("12345678.5", "1.23456785E7")),
+        *(("0.0005", "5.0E-4"), ("-0.0005", "-5.0E-4"), ("1234567.5", "1234567.5")),
+    ],
+)
+def test_doubles_print_as_java_prints_them_in_texts_of_any_length(
+    number: str, printed: str, padding: int
+) -> None:
+    """They are looked for in two ways, in short texts and in long ones."""
+    text = f'["{"1" * padding}",{number}]'
+    assert dump(parse(text)) == text.replace(number, printed)
