@@ -19,6 +19,7 @@ from hookrack.flows import read_configuration
 from hookrack.model import Outcome, Placement
 from hookrack.pipeline import process
 from hookrack.queues.redis_streams import RedisStreams
+from hookrack.quotas import NO_QUOTAS, Quotas
 from hookrack.stores.redis import RedisStore
 
 
@@ -33,11 +34,13 @@ class _Mortal(RedisStore):
 
     mark = b""
 
-    async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
+    async def put(
+        self, account: str, placements: Sequence[Placement], *, quotas: Quotas = NO_QUOTAS
+    ) -> list[Outcome]:
         """As its parent, unless it is deadly."""
         if any(self.mark in each.event.data for each in placements):
             os._exit(9)
-        return await super().put(account, placements)
+        return await super().put(account, placements, quotas=quotas)
 
 
 async def _main(url: str, prefix: str, mark: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from hookrack._redis import Pipe, read_config
+from hookrack.allowances import Allowances
 from hookrack.data_folder import check_format, open_folder
 from hookrack.door_ports import Headroom, Rejections
 from hookrack.engine import Engine, open_engine
@@ -59,6 +60,7 @@ class App:
     rejections: Rejections
     keeper: Keeper
     rates: Rates
+    allowances: Allowances
     headroom: Headroom
     arrivals: Arrivals
     leases: Leases
@@ -75,6 +77,11 @@ class App:
     def tokens(self) -> Tokens:
         """The tokens in force now."""
         return self.live.tokens
+
+    def most_waiting(self, account: str) -> int | None:
+        """How many readers of an account may wait here at once."""
+        found = self.configuration.accounts.get(account)
+        return found.quotas.waiting_readers if found else None
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """`pipeline.process` with this app's configuration and store."""
@@ -153,6 +160,7 @@ async def open_app(settings: Settings, file: Configuration | None = None) -> Asy
             rejections=rejections,
             keeper=keeper,
             rates=rates,
+            allowances=Allowances(store),
             headroom=headroom,
             arrivals=arrivals,
             leases=leases,

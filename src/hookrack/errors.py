@@ -35,6 +35,7 @@ class Code(StrEnum):
     ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
     CONFIRMATION_FAILED = "CONFIRMATION_FAILED"
     RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     FLOW_UNKNOWN = "FLOW_UNKNOWN"
     ACCOUNT_REQUIRED = "ACCOUNT_REQUIRED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -112,6 +113,9 @@ CATALOGUE: dict[Code, Problem] = {
         502, "Subscription was not confirmed", "Let it be sent again, or confirm it by hand."
     ),
     Code.RATE_LIMITED: Problem(429, "Too many requests", _RETRY),
+    Code.QUOTA_EXCEEDED: Problem(
+        429, "Account has as much as it may have", "Let entries end or purge some; or raise limits."
+    ),
     Code.FLOW_UNKNOWN: Problem(404, "No such flow", "Check account and flow in the address."),
     Code.ACCOUNT_REQUIRED: Problem(
         400, "Account is not named", "Name it in the header Hookrack-Account."

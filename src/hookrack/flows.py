@@ -18,6 +18,7 @@ from hookrack.edge.schema import Model
 from hookrack.errors import ConfigError
 from hookrack.fields import SHAPE, Fields, Place, load_yaml
 from hookrack.flow_auth import auth_document, read_auth
+from hookrack.limit_fields import account_limits_document, limits_of, read_quotas, read_rate
 from hookrack.model import (
     DEDUPE_WINDOW,
     DEFAULT_MAX_TTL,
@@ -26,6 +27,7 @@ from hookrack.model import (
     is_name,
     is_webhook_key,
 )
+from hookrack.quotas import NO_QUOTAS, Quotas
 from hookrack.settings import Network, parse_network
 
 VERSION: Final = 1
@@ -33,7 +35,6 @@ DEFAULT_BODY_BYTES: Final = 700 * 1024
 LARGEST_BODY_BYTES: Final = 25 * 1024 * 1024
 LONGEST_WINDOW: Final = timedelta(days=30)
 NETWORKS_PER_FLOW: Final = 100
-MOST_PER_SECOND: Final = 1_000_000
 MODEL_BYTES: Final = 400 * 1024  # API Gateway's limit
 
 APIGATEWAY: Final = "apigateway"
@@ -89,6 +90,7 @@ class Account:
     ttl: timedelta | None = None
     max_ttl: timedelta = DEFAULT_MAX_TTL
     per_second: int | None = None
+    quotas: Quotas = NO_QUOTAS
 
     def resolve_ttl(
         self, flow: Flow, key: WebhookKey, *, own: timedelta | None = None
@@ -184,21 +186,21 @@ def _account(name: str, accounts: Fields) -> Account:
 def _account_of(name: str, own: Fields, *, flows: Mapping[str, Flow]) -> Account:
     max_ttl = own.duration("maxTtl") or DEFAULT_MAX_TTL
     ttl = own.duration("ttl", at_most=max_ttl)
-    limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
-    limits.only("perSecond")
-    rate = _rate(limits, "perSecond")
-    return Account(id=name, flows=flows, ttl=ttl, max_ttl=max_ttl, per_second=rate)
-
-
-def _rate(limits: Fields, name: str) -> int | None:
-    """Requests a second, or None where there is no limit."""
-    return limits.whole(name, 1, low=1, high=MOST_PER_SECOND) if name in limits.values else None
+    limits = limits_of(own)
+    return Account(
+        id=name,
+        flows=flows,
+        ttl=ttl,
+        max_ttl=max_ttl,
+        quotas=read_quotas(limits),
+        per_second=read_rate(limits, "perSecond"),
+    )
 
 
 def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) -> Flow:
     own = flows.mapping(name)
     own.only(*_FLOW_FIELDS)
-    limits = own.mapping("limits") if "limits" in own.values else own.empty("limits")
+    limits = limits_of(own)
     limits.only("maxBodyBytes", "perSecond", "perSecondPerAddress")
     mapping = mapping_fields.read_mapping(own)
     return Flow(
@@ -212,8 +214,8 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         max_body_bytes=limits.whole(
             "maxBodyBytes", DEFAULT_BODY_BYTES, low=1, high=LARGEST_BODY_BYTES
         ),
-        per_second=_rate(limits, "perSecond"),
-        per_address=_rate(limits, "perSecondPerAddress"),
+        per_second=read_rate(limits, "perSecond"),
+        per_address=read_rate(limits, "perSecondPerAddress"),
         mapping=mapping,
         dedupe=_dedupe(own),
         response_status=_response_status(own),
@@ -344,8 +346,8 @@ def account_document(account: Account) -> dict[str, Any]:
     document: dict[str, Any] = {"maxTtl": seconds(account.max_ttl)}
     if account.ttl is not None:
         document["ttl"] = seconds(account.ttl)
-    if account.per_second is not None:
-        document["limits"] = {"perSecond": account.per_second}
+    if limits := account_limits_document(account.per_second, account.quotas):
+        document["limits"] = limits
     return document
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from hookrack.errors import Poison
 from hookrack.flows import Configuration
 from hookrack.model import decode_envelope, encode_envelope, milliseconds
-from hookrack.pipeline import place
+from hookrack.placing import place
 from hookrack.ports import DeadLetter, DeadLetters, LetterFilter
 
 PAGE: Final = 100

@@ -12,12 +12,13 @@ Everything else in the package is a pure step that this calls, a port that it is
 entrypoint that calls it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from hookrack import placing
 from hookrack.edge.address import check_address
 from hookrack.edge.auth import answer_question, check_credential, check_sent
 from hookrack.edge.dedupe import nobody
@@ -26,7 +27,7 @@ from hookrack.edge.mapping import DEFAULT_LIMITS, Limits
 from hookrack.edge.sent import Lookup, Sent, no_header, unknown
 from hookrack.entries import DirectSet, Found, Life, Page, Written
 from hookrack.errors import CATALOGUE, Code, HookrackError, Poison, Rejected, Unavailable
-from hookrack.flows import Account, Configuration, Flow, WebhookKey
+from hookrack.flows import Account, Configuration, Flow
 from hookrack.heads import Head, glance_at_head, read_head
 from hookrack.intake import check_and_map, check_body
 from hookrack.model import (
@@ -46,6 +47,7 @@ from hookrack.model import (
     new_event_id,
 )
 from hookrack.ports import Queue, Store
+from hookrack.quotas import Quotas
 
 MAX_CRASHES: Final = 20  # hand-overs that no worker survived, before the event is buried
 PUT_EVENTS: Final = 64  # in one call of the store
@@ -103,12 +105,14 @@ async def accept(
     url: Callable[[], str] = unknown,
     limits: Limits = DEFAULT_LIMITS,
     spend: Callable[[], None] | None = None,
+    fit: Callable[[Event], Awaitable[None]] | None = None,
 ) -> str | Reply:
     """Check an admitted request and keep it; returns its event id once the queue has it durably.
 
     A question of the provider's is answered by the Reply instead, and isn't kept. `limits` are
-    those of a template, `spend` is called once the sender is verified, and may refuse.
-    Raises: as `examine` and `spend`; Unavailable.
+    those of a template, `spend` is called once the sender is verified, `fit` with the event that
+    is to be kept; both may refuse.
+    Raises: as `examine`, `spend` and `fit`; Unavailable.
     """
     event = examine(
         request,
@@ -121,6 +125,8 @@ async def accept(
     )
     if isinstance(event, Reply):
         return event
+    if fit is not None:
+        await fit(event)
     await queue.send(event.account, encode_envelope(event), reserve=not flow.auth.retries)
     return event.id
 
@@ -188,7 +194,8 @@ async def process(
             by_account.setdefault(placement.event.account, []).append(work)
     for account, works in by_account.items():
         for chunk in _chunks(works):
-            found = await _put(account, chunk, store=store, max_attempts=max_attempts)
+            quotas = configuration.accounts[account].quotas
+            found = await _put(quotas, chunk, store=store, max_attempts=max_attempts)
             outcomes |= {work.place: each for work, each in zip(chunk, found, strict=True)}
     return [outcomes[place] for place in range(len(deliveries))]
 
@@ -200,24 +207,7 @@ def _resolve(delivery: Delivery, configuration: Configuration) -> Placement:
     """
     if delivery.crashes > MAX_CRASHES:
         raise Poison(Code.WORKER_CRASHED, f"{delivery.crashes} deliveries were never settled.")
-    return place(decode_envelope(delivery.body), configuration)
-
-
-def place(event: Event, configuration: Configuration) -> Placement:
-    """Keys and times of an event by the configuration of now. Raises: Poison."""
-    account = configuration.accounts.get(event.account)
-    flow = account.flows.get(event.flow) if account else None
-    if account is None or flow is None:
-        raise Poison(Code.FLOW_UNKNOWN, f"There is no flow {event.account}/{event.flow}.")
-    listed = {key.key: key for key in flow.keys}
-    names = event.keys if event.keys is not None else tuple(listed)
-    if not names:
-        raise Poison(Code.KEYS_INVALID, "Neither the flow nor the event names a webhook key.")
-    keys = tuple(
-        (name, account.resolve_ttl(flow, listed.get(name, WebhookKey(name)), own=event.ttl))
-        for name in names
-    )
-    return Placement(event, keys, flow.dedupe.window)
+    return placing.place(decode_envelope(delivery.body), configuration)
 
 
 def _chunks(works: Sequence[_Work]) -> list[list[_Work]]:
@@ -238,11 +228,12 @@ def _chunks(works: Sequence[_Work]) -> list[list[_Work]]:
 
 
 async def _put(
-    account: str, works: Sequence[_Work], *, store: Store, max_attempts: int
+    quotas: Quotas, works: Sequence[_Work], *, store: Store, max_attempts: int
 ) -> list[Outcome]:
-    """Store one chunk; if it fails as a whole for no outage, each of it alone."""
+    """Store one chunk of an account's; if it fails as a whole for no outage, each of it alone."""
+    account = works[0].placement.event.account
     try:
-        return await store.put(account, [work.placement for work in works])
+        return await store.put(account, [work.placement for work in works], quotas=quotas)
     except Unavailable as exc:
         return [Retry(exc.code, exc.detail, spends_attempt=False) for _ in works]
     except Exception as exc:  # noqa: BLE001 - around one record, once the others are set apart
@@ -252,7 +243,7 @@ async def _put(
             if isinstance(exc, Poison):
                 return [_dead(exc.code, exc.detail, head)]
             return [_failed(works[0].delivery, exc, max_attempts=max_attempts, head=head)]
-    alone = [await _put(account, [each], store=store, max_attempts=max_attempts) for each in works]
+    alone = [await _put(quotas, [each], store=store, max_attempts=max_attempts) for each in works]
     return [outcome for outcomes in alone for outcome in outcomes]
 
 
@@ -358,12 +349,14 @@ async def write(
 
     `receivedAt` is when it is stored; `now` (ms) goes into its id only. Its time to live is its
     own, else the account's, else 24 h, never above the account's `max_ttl`.
-    Raises: Rejected (`KEYS_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `ID_CONFLICT`),
-    Unavailable.
+    Raises: Rejected (`KEYS_INVALID`, `CONTENT_TYPE_UNSUPPORTED`, `BODY_NOT_JSON`, `ID_CONFLICT`,
+    `QUOTA_EXCEEDED`), Unavailable.
     """
     _check_keys(keys, KEYS_PER_EVENT)
     if len(set(keys)) != len(keys):
         raise Rejected(Code.KEYS_INVALID, "A key is named twice.")
+    if fault := account.quotas.find_fault(keys):
+        raise Rejected(Code.KEYS_INVALID, fault)
     check_body(content_type, data)
     direct = DirectSet(
         event_id=new_event_id(now),
@@ -374,7 +367,7 @@ async def write(
         dedupe_id=dedupe_id,
         own_ttl=ttl is not None,
     )
-    return await store.set_direct(account.id, direct)
+    return await store.set_direct(account.id, direct, quotas=account.quotas)
 
 
 async def purge(account: str, key: str, *, store: Store, event_id: str | None = None) -> int:

@@ -24,6 +24,7 @@ from hookrack.entries import (
 )
 from hookrack.errors import Code
 from hookrack.model import Delivery, Entry, Outcome, Placement
+from hookrack.quotas import NO_QUOTAS, Quotas, Usage
 from hookrack.records import Change, Records
 
 
@@ -249,22 +250,35 @@ class Store(Protocol):
     that stores them, so whoever has seen a place in it finds all that is stored later behind it.
     """
 
-    async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
+    async def put(
+        self, account: str, placements: Sequence[Placement], *, quotas: Quotas = NO_QUOTAS
+    ) -> list[Outcome]:
         """Store each event under all of its keys at once, or under none.
 
         Safe to repeat: an event that was stored before changes nothing. The outcomes (Stored,
-        Duplicate or Expired) stand in the order of the placements.
+        Duplicate or Expired; Dead for what exceeds one of `quotas`, as `QUOTA_EXCEEDED`) stand in
+        the order of the placements.
         """
         ...
 
-    async def set_direct(self, account: str, direct: DirectSet) -> Written:
+    async def set_direct(
+        self, account: str, direct: DirectSet, *, quotas: Quotas = NO_QUOTAS
+    ) -> Written:
         """Store what a caller sets, under all of its keys at once, or under none.
 
         Its dedupe id is known for 96 h from the first use: with the same data, content type and
         keys (in any order) the answer is what was stored then. Without one, a repeated call with
         a new event id is another event.
         Raises: Rejected (`ID_CONFLICT`: the dedupe id stands for something else, or the event id
-        is taken; nothing was stored), Unavailable.
+        is taken; nothing was stored), Limited (`QUOTA_EXCEEDED`), Unavailable.
+        """
+        ...
+
+    async def usage(self, account: str, keys: Sequence[str] = ()) -> Usage:
+        """What an account has alive, exactly; and how many of `keys` aren't among its keys.
+
+        Bytes are those of payloads with a head of some 60 bytes each, until the event's end or
+        (by less than the grace that its payload stays besides) a little longer.
         """
         ...
 

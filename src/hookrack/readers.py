@@ -56,14 +56,25 @@ class Arrivals(Protocol):
     """Tells readers when entries come under their keys; one line to the store for all of them."""
 
     async def watch(
-        self, account: str, key: str, *, wait: timedelta | None, leases: bool = False
+        self,
+        account: str,
+        key: str,
+        *,
+        wait: timedelta | None,
+        leases: bool = False,
+        most: int | None = None,
     ) -> Watch:
         """Begin to watch a key; what is stored from now on wakes the watch.
 
         Without `wait` there is no end to it; with `leases` it wakes also when entries are given
         back by those who had leased them. A message that was lost is made up for within seconds.
-        Raises: Unavailable (`TOO_MANY_WAITERS`, `STORE_UNAVAILABLE`).
+        `most`: how many may watch keys of this account here.
+        Raises: Unavailable (`TOO_MANY_WAITERS`, `STORE_UNAVAILABLE`), Limited (`QUOTA_EXCEEDED`).
         """
+        ...
+
+    def waiting_of(self, account: str) -> int:
+        """How many watch keys of an account now."""
         ...
 
     @property

@@ -12,7 +12,8 @@ from hookrack.edge.redaction import HIDDEN
 from hookrack.errors import Poison, Rejected
 from hookrack.flows import Configuration
 from hookrack.model import Event, Request, encode_envelope, milliseconds
-from hookrack.pipeline import examine, place
+from hookrack.pipeline import examine
+from hookrack.placing import place
 from hookrack.ports import Queue
 from hookrack.refusals import Rejection, RejectionFilter
 

@@ -186,6 +186,9 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
     REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("reason",))
     LIMITED = Counter("gateway_rate_limited_total", "Requests that were one too many.")
+    QUOTA_REFUSALS = Counter(
+        "gateway_quota_refusals_total", "What an account had no room for.", ("quota",)
+    )
     RATES_ALONE = Counter(
         "gateway_rate_rounds_alone_total", "Half seconds in which no process knew of the others."
     )
@@ -203,6 +206,12 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     MEMORY_RATIO = Gauge("gateway_store_memory_ratio", "Used of allowed memory.", ("engine",))
     AOF_REPAIRS = Counter("gateway_aof_repairs_total", "Torn file tails that were cut off.")
     ENGINE_RESTARTS = Counter("gateway_engine_restarts_total", "Deaths of the embedded engine.")
+    ACCOUNT_KEYS = Gauge(
+        "gateway_account_keys", "Keys with something alive, of accounts with quotas.", ("account",)
+    )
+    ACCOUNT_BYTES = Gauge(
+        "gateway_account_stored_bytes", "Bytes of events, of accounts with quotas.", ("account",)
+    )
     WAITING = Gauge("gateway_waiting_readers", "Readers that wait at this process.")
     WORKERS_STOPPED = Gauge("gateway_workers_stopped", "Workers that ended by a bug.")
     CLOCK_STEP = Gauge(

@@ -24,6 +24,7 @@ KEYS = ("a", "b", "c")
 SOME_KEYS = st.lists(st.sampled_from(KEYS), min_size=1, unique=True)
 TTLS = st.sampled_from([1, 800, 2_000, 3_600_000])  # ms
 AGES = st.sampled_from([0, 0, 0, 1, 1, 700, 1_900])  # ms between receipt and storing
+GRACE = timedelta(minutes=5)
 DEDUPE_IDS = st.sampled_from([None, None, None, "d-1", "d-2"])
 _Answer = TypeVar("_Answer")
 
@@ -234,6 +235,28 @@ class Machine(RuleBasedStateMachine):
             keys=tuple(one.keys.items()),
             duplicate_of=one.original,
             duplicates=one.duplicates,
+        )
+
+    @rule()
+    def usage(self) -> None:
+        """Keys with something alive are counted exactly; bytes until an event has ended and no
+        longer than its payload stays.
+        """
+        found = self.run(self.store.usage("acme", KEYS))
+        live = sum(bool(self.live(key)) for key in KEYS)
+        assert (found.keys, found.unknown) == (live, len(KEYS) - live)
+        least = sum(self.size(one) for one in self.stored(timedelta(0)))
+        assert least <= found.stored_bytes <= sum(map(self.size, self.stored(GRACE)))
+
+    def stored(self, grace: timedelta) -> list[Known]:
+        """What ended no longer ago than that, or hasn't."""
+        since = self.clock.now - grace // timedelta(milliseconds=1)
+        return [one for one in self.known.values() if max(one.keys.values(), default=0) > since]
+
+    def size(self, one: Known) -> int:
+        """What an event counts for: its head, flow, content type, and data."""
+        return 26 + (
+            len("text/plain") + 1 if one.flow is None else len("ordersapplication/json") + 8
         )
 
 

@@ -19,6 +19,7 @@ from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.flows import Account, Configuration, Flow, WebhookKey
 from hookrack.model import Dead, Delivery, Entry, Event, Outcome, Placement, Retry, Stored
 from hookrack.pipeline import accept, process, read, retry_delay
+from hookrack.quotas import NO_QUOTAS, Quotas
 
 HOUR = timedelta(hours=1)
 OUTAGE = Unavailable(Code.STORE_UNAVAILABLE, "The store doesn't answer.")
@@ -51,8 +52,11 @@ class FailingStore:
     calls: list[list[Placement]] = field(default_factory=list)
     entry: Entry | None = None
 
-    async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
+    async def put(
+        self, account: str, placements: Sequence[Placement], *, quotas: Quotas = NO_QUOTAS
+    ) -> list[Outcome]:
         """All or nothing of a call, as the port says."""
+        assert quotas is NO_QUOTAS
         assert {each.event.account for each in placements} == {account}
         self.calls.append(list(placements))
         if fault := self.fault(placements):
@@ -67,7 +71,7 @@ class FailingStore:
     async def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("process only puts, and read only gets")
 
-    set_direct = get_many = history = delete = life = purge_account = retime = _never
+    set_direct = get_many = history = delete = life = purge_account = retime = usage = _never
 
     async def ping(self) -> None:
         """Nobody asks."""

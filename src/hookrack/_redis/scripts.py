@@ -10,10 +10,10 @@ from hookrack._redis.pipe import Pipe
 
 
 class Script:
-    """One .lua file; a call is one command."""
+    """One .lua file, behind those whose functions it uses; a call is one command."""
 
-    def __init__(self, path: Path) -> None:
-        self._source = path.read_bytes()
+    def __init__(self, path: Path, *before: Path) -> None:
+        self._source = b"".join(each.read_bytes() for each in (*before, path))
         # The digest that EVALSHA asks for; nothing is protected by it.
         self._digest = sha1(self._source, usedforsecurity=False).hexdigest().encode()
 

@@ -1,15 +1,18 @@
--- put: store events of one account, each under all of its keys at once or under none.
+-- put: store events of one account, each under all of its keys at once or under none. Begins with
+-- ledger.lua.
 --
 -- KEYS  1: {acct}:seq
 --       then for each event: p (payload), l (life), d (dedupe mark, where it has a dedupe id),
 --       and for each of its keys k, o, n
--- ARGV  now (ms, "" = the server's clock), trim seed, number of events
+-- ARGV  now (ms, "" = the server's clock), trim seed, how many keys the account may have, and how
+--       many bytes (0 = no bound), number of events
 --       then for each event: id, receivedAt (of a direct set: not looked at, it is now),
 --       flow ("" = direct set), contentType, crc32, data, dedupe window (ms, 0 = no dedupe id),
 --       where it has one: fingerprint (direct sets only, 16 bytes, else ""),
 --       number of keys (negative: the event brings its ttl itself, which retime.lua leaves), and
 --       for each key: name, ttl (ms)
 -- ->    for each event {"stored", told} | {"again"} | {"duplicate", original id} | {"expired"},
+--       {"quota", "keys" or "bytes"},
 --       for a direct set whose dedupe id is known also {"first", told} | {"conflict"};
 --       told = ">I6I6I7" storedAt expiry seq, then id; only of direct sets, else ""
 --
@@ -21,6 +24,7 @@
 
 local LIFE_MS = 24 * 3600 * 1000       -- how long a life is told after its end
 local EPOCH_MS = 1735689600000         -- 2025-01-01; keeps seq below 2^53 until 2094
+local LOOK = 10000                     -- keys that are over, in one call
 local STATUS = {stored = 1, duplicate = 2, expired = 3}
 local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
 
@@ -42,7 +46,8 @@ if not now then
   local time = call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
-local seed, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local seed, count = tonumber(ARGV[2]), tonumber(ARGV[5])
+local tag = string.sub(KEYS[1], 1, -4)
 local last = math.max(tonumber(call('GET', KEYS[1]) or 0), (now - EPOCH_MS) * 4096 - 1)
 local seq = last
 
@@ -55,8 +60,41 @@ local function judge(event, mark)
   return {'first', string.sub(mark, size + 1)}
 end
 
+-- What the account has, and what these events add to it.
+local most_keys, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
+local book = ledger.read(tag, now)
+local quota = {bytes = book.total, keys = nil, looked = nil, added = {}}
+
+local function is_new(key)
+  return key.over and not quota.added[key.name] and not call('ZSCORE', tag .. 'y', key.name)
+end
+
+-- Keys that are over are looked for only where they make a difference.
+local function too_many(new)
+  quota.keys = quota.keys or call('ZCARD', tag .. 'y')
+  if quota.keys + new > most_keys and not quota.looked then
+    quota.looked = ledger.look(tag, now, LOOK)
+    quota.keys = quota.keys - #quota.looked.dead
+  end
+  return quota.keys + new > most_keys
+end
+
+local function exceeds(event)
+  if most_bytes > 0 and quota.bytes + event.size > most_bytes then return 'bytes' end
+  if most_keys > 0 then
+    local new = {}
+    for _, key in ipairs(event.keys) do
+      if is_new(key) then new[#new + 1] = key.name end
+    end
+    if #new > 0 and too_many(#new) then return 'keys' end
+    for _, name in ipairs(new) do quota.added[name] = true end
+    quota.keys = quota.keys and quota.keys + #new
+  end
+  quota.bytes = quota.bytes + event.size
+end
+
 local events, seen, marked, tops = {}, {}, {}, {}
-local at, from = 2, 4
+local at, from = 2, 6
 for index = 1, count do
   local event = {
     id = ARGV[from], received = math.min(tonumber(ARGV[from + 1]), now), flow = ARGV[from + 2],
@@ -64,6 +102,7 @@ for index = 1, count do
     window = tonumber(ARGV[from + 6]), keys = {}, expiry = 0, stays = 0, told = '',
     payload_key = KEYS[at], life_key = KEYS[at + 1],
   }
+  event.size = 26 + #event.flow + #event.type + #event.data
   from, at = from + 7, at + 2
   if event.flow == '' then event.received = now end
   if event.window > 0 then
@@ -88,9 +127,12 @@ for index = 1, count do
                    o = KEYS[at + 1], n = KEYS[at + 2]}
       if tops[key.k] == nil then
         local top = call('ZREVRANGE', key.k, 0, 0)[1]
-        tops[key.k] = top and select(2, unpack_('>I6I6', top)) or 0
-        key.fresh = not top
+        local ends, received = 0, 0
+        if top then ends, received = unpack_('>I6I6', top) end
+        tops[key.k] = received
+        key.fresh, key.over = not top, ends <= now
       end
+      key.before = not key.fresh and tops[key.k] or nil
       key.late = event.received < tops[key.k]
       if not key.late then tops[key.k] = event.received end
       event.keys[#event.keys + 1] = key
@@ -103,6 +145,13 @@ for index = 1, count do
     if #event.keys == 0 then
       event.verdict = {'expired'}
     else
+      local which = exceeds(event)
+      if which then
+        event.verdict = {'quota', which}
+        for _, key in ipairs(event.keys) do tops[key.k] = key.before end
+      end
+    end
+    if not event.verdict then
       seq = seq + 1
       event.seq = seq
       if event.flow == '' then event.told = pack('>I6I6I7', now, event.expiry, seq) .. event.id end
@@ -174,6 +223,28 @@ local function write_reference(event, key)
   end
 end
 
+-- What is stored is charged, and keys that had nothing alive are listed; as many that are over by
+-- now are forgotten, so that the list stays bounded.
+local fresh, stays = {}, 0
+local function count_in(event)
+  ledger.charge(book, ledger.span(event.received, event.expiry), event.size)
+  stays = math.max(stays, event.stays)
+  for _, key in ipairs(event.keys) do
+    if key.over then fresh[#fresh + 1], fresh[#fresh + 2] = whole(key.expiry), key.name end
+  end
+end
+
+local function write_counts()
+  for from = 1, #fresh, 1000 do
+    call('ZADD', tag .. 'y', 'GT', unpack(fresh, from, math.min(from + 999, #fresh)))
+  end
+  if #fresh > 0 and not quota.looked then
+    quota.looked = ledger.look(tag, now, #fresh / 2 + 1)
+  end
+  ledger.write(book)
+  ledger.keep(tag, now, stays, #fresh > 0)
+end
+
 local results, told = {}, {}
 for index, event in ipairs(events) do
   local verdict = event.verdict
@@ -189,6 +260,7 @@ for index, event in ipairs(events) do
     end
     write_life(event, 'stored', event.expiry, '', table.concat(references))
     if event.mark_key then call('SET', event.mark_key, event.mark, 'PX', whole(event.window)) end
+    count_in(event)
     verdict = {'stored', event.told}
   elseif verdict[1] == 'duplicate' then
     write_life(event, 'duplicate', now, verdict[2], '')
@@ -200,7 +272,9 @@ for index, event in ipairs(events) do
 end
 if seq > last then
   call('SET', KEYS[1], whole(seq))
+  write_counts()
   -- Who waits hears of it (redis_arrivals.py); where nobody does it goes nowhere.
-  call('PUBLISH', string.sub(KEYS[1], 1, -4) .. 'new', whole(seq) .. ' ' .. table.concat(told, ' '))
+  call('PUBLISH', tag .. 'new', whole(seq) .. ' ' .. table.concat(told, ' '))
 end
+if quota.looked then ledger.forget(tag, quota.looked) end
 return results

@@ -10,6 +10,8 @@
     {acct}:k:<key>   ZSET    in order: score seq, member expiry receivedAt eid
     {acct}:o:<key>   ZSET    late arrivals: score seq, the same member
     {acct}:n:<key>   ZSET    late arrivals: score receivedAt, member seq expiry eid
+    {acct}:b         HASH    bytes of its events; a day longer than they (ledger.lua)
+    {acct}:y         ZSET    its keys with something alive; likewise
     {cfg}:epoch      STRING  random, made once; goes into every cursor; permanent
 
 Logical time ends at `expiry`, judged by the server's clock at every read; a key of Redis's own
@@ -38,8 +40,9 @@ from hookrack.entries import (
     Times,
     Written,
 )
-from hookrack.errors import Code, Rejected
+from hookrack.errors import Code, Limited, Rejected
 from hookrack.model import (
+    Dead,
     Duplicate,
     Entry,
     Event,
@@ -49,6 +52,7 @@ from hookrack.model import (
     Stored,
     milliseconds,
 )
+from hookrack.quotas import NO_QUOTAS, QUOTA_SECONDS, Quotas, Usage
 from hookrack.stores.redis_codec import (
     Clock,
     Keyspace,
@@ -66,8 +70,14 @@ from hookrack.telemetry import metrics
 _SCAN_COUNT: Final = 1_000
 _MEMBERS_PER_LOOK: Final = 1_000
 
-_PUT: Final = Script(Path(__file__).with_name("put.lua"))
-_PURGE: Final = Script(Path(__file__).with_name("purge.lua"))
+_LEDGER: Final = Path(__file__).with_name("ledger.lua")
+_PUT: Final = Script(Path(__file__).with_name("put.lua"), _LEDGER)
+_PURGE: Final = Script(Path(__file__).with_name("purge.lua"), _LEDGER)
+_USAGE: Final = Script(Path(__file__).with_name("usage.lua"), _LEDGER)
+_OVER: Final = {
+    b"bytes": "The account's stored events would have more than its {} bytes.",
+    b"keys": "The account would have events under more than its {} webhook keys.",
+}
 
 
 class RedisStore:
@@ -94,18 +104,26 @@ class RedisStore:
             epoch = await pipe.call(b"GET", name)
         return cls(pipe, prefix=prefix, epoch=epoch, now=now)
 
-    async def put(self, account: str, placements: Sequence[Placement]) -> list[Outcome]:
+    async def put(
+        self, account: str, placements: Sequence[Placement], *, quotas: Quotas = NO_QUOTAS
+    ) -> list[Outcome]:
         """See `ports.Store`."""
-        replies = await _PUT.run(self._pipe, *self._put_call(account, placements))
+        replies = await _PUT.run(self._pipe, *self._put_call(account, placements, quotas=quotas))
         return [
-            _outcome(placement, reply) for placement, reply in zip(placements, replies, strict=True)
+            _outcome(placement, reply, quotas)
+            for placement, reply in zip(placements, replies, strict=True)
         ]
 
-    async def set_direct(self, account: str, direct: DirectSet) -> Written:
+    async def set_direct(
+        self, account: str, direct: DirectSet, *, quotas: Quotas = NO_QUOTAS
+    ) -> Written:
         """See `ports.Store`."""
         mark = b"" if direct.dedupe_id is None else fingerprint(direct)
-        call = self._put_call(account, [_placement(account, direct)], mark=mark)
+        call = self._put_call(account, [_placement(account, direct)], quotas=quotas, mark=mark)
         ((verdict, *told),) = await _PUT.run(self._pipe, *call)
+        if verdict == b"quota":
+            detail = _over(told[0], quotas)
+            raise Limited(Code.QUOTA_EXCEEDED, detail, retry_after=QUOTA_SECONDS)
         if verdict in {b"conflict", b"again"}:
             metrics.DEDUPE_CONFLICTS.add()
         if verdict == b"conflict":
@@ -117,13 +135,14 @@ class RedisStore:
         return decode_written(account, direct, realm=realm, told=told[0], again=again)
 
     def _put_call(
-        self, account: str, placements: Sequence[Placement], *, mark: bytes = b""
+        self, account: str, placements: Sequence[Placement], *, quotas: Quotas, mark: bytes = b""
     ) -> tuple[list[bytes | str], list[bytes | str | int]]:
         """Keys and arguments of put.lua; `mark`: what a dedupe id stands for besides the event."""
         tag = self._space.tag(account)
         keys: list[bytes | str] = [f"{tag}seq"]
         args: list[bytes | str | int] = []
-        args += (self._space.clock(), random.getrandbits(32), len(placements))
+        args += (self._space.clock(), random.getrandbits(32))
+        args += (quotas.keys or 0, quotas.stored_bytes or 0, len(placements))
         for placement in placements:
             event = placement.event
             keys += (f"{tag}p:{event.id}", f"{tag}l:{event.id}")
@@ -173,6 +192,13 @@ class RedisStore:
             taken, upto, more = await _PURGE.run(self._pipe, sets, args)
             purged += taken
         return purged
+
+    async def usage(self, account: str, keys: Sequence[str] = ()) -> Usage:
+        """See `ports.Store`."""
+        args = [self._space.clock(), *keys]
+        seq = f"{self._space.tag(account)}seq"
+        size, count, unknown = await _USAGE.run(self._pipe, [seq], args)
+        return Usage(count, size, unknown)
 
     async def life(self, account: str, event_id: str) -> Life | None:
         """See `ports.Store`."""
@@ -243,8 +269,14 @@ def _placement(account: str, direct: DirectSet) -> Placement:
     return Placement(event, tuple((key, direct.ttl) for key in direct.keys))
 
 
-def _outcome(placement: Placement, reply: list[bytes]) -> Outcome:
-    event_id = placement.event.id
+def _over(which: bytes, quotas: Quotas) -> str:
+    """Which quota it is, in words."""
+    return _OVER[which].format(quotas.keys if which == b"keys" else quotas.stored_bytes)
+
+
+def _outcome(placement: Placement, reply: list[bytes], quotas: Quotas) -> Outcome:
+    event = placement.event
+    event_id = event.id
     match reply[0]:
         case b"stored":
             return Stored(event_id)
@@ -252,5 +284,8 @@ def _outcome(placement: Placement, reply: list[bytes]) -> Outcome:
             return Stored(event_id, again=True)
         case b"duplicate":
             return Duplicate(event_id, reply[1].decode())
+        case b"quota":
+            detail = _over(reply[1], quotas)
+            return Dead(Code.QUOTA_EXCEEDED, detail, event_id, event.account, event.flow)
         case _:
             return Expired(event_id)

@@ -17,8 +17,9 @@ from functools import partial
 from typing import Final
 
 from hookrack._redis import Pipe, Subscriber
-from hookrack.errors import Code, HookrackError, Unavailable
+from hookrack.errors import Code, HookrackError, Limited, Unavailable
 from hookrack.readers import Watch
+from hookrack.telemetry import metrics
 
 RECHECK: Final = timedelta(seconds=5)
 _RETRY_SECONDS: Final = 5
@@ -28,13 +29,14 @@ _TICKS: Final = 20  # in a second: waits end together, at one of these, and shar
 class _Account:
     """The watches of one account by key, and what was heard of it."""
 
-    __slots__ = ("channel", "heard", "keys", "seen")
+    __slots__ = ("channel", "heard", "keys", "seen", "waiting")
 
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
         self.keys: dict[str, _Watch | set[_Watch]] = {}  # a set is larger than a watch
         self.heard = -1  # the last sequence that a message told of
         self.seen = -1  # the last sequence at the last look
+        self.waiting = 0
 
     def tell(self, text: bytes) -> None:
         """A message of the channel."""
@@ -108,10 +110,25 @@ class RedisArrivals:
         self._line = Subscriber(url, on_message=self._tell, on_gap=self._resume)
         self._looking: asyncio.Task[None] | None = None
 
+    def waiting_of(self, account: str) -> int:
+        """See `readers.Arrivals`."""
+        found = self._accounts.get(account)
+        return found.waiting if found else 0
+
     async def watch(
-        self, account: str, key: str, *, wait: timedelta | None, leases: bool = False
+        self,
+        account: str,
+        key: str,
+        *,
+        wait: timedelta | None,
+        leases: bool = False,
+        most: int | None = None,
     ) -> Watch:
         """See `readers.Arrivals`."""
+        if most is not None and self.waiting_of(account) >= most:
+            metrics.QUOTA_REFUSALS.add("waitingReaders")
+            detail = f"{most} readers of the account may wait here at once."
+            raise Limited(Code.QUOTA_EXCEEDED, detail, retry_after=_RETRY_SECONDS)
         if self.waiting >= self._limit:
             words = f"{self._limit} readers wait here; maxWaitingReaders allows no more."
             raise Unavailable(Code.TOO_MANY_WAITERS, words, retry_after=_RETRY_SECONDS)
@@ -219,6 +236,7 @@ class _Watch:
         self._open = True
         account.enter(key, self)
         hub.waiting += 1
+        account.waiting += 1
 
     def begin(self, wait: timedelta | None) -> None:
         """From now on the time to wait runs."""
@@ -283,6 +301,7 @@ class _Watch:
         if self._end is not None:
             self._hub.end_not(self, self._end)
         self._hub.waiting -= 1
+        self._account.waiting -= 1
         self._account.leave(self._key, self)
         self._rouse()
 

@@ -13,7 +13,9 @@ from hookrack.stores.redis_codec import Keyspace
 _SCAN_COUNT: Final = 1_000
 _EVENTS: Final = 200  # in one call
 
-_RETIME: Final = Script(Path(__file__).with_name("retime.lua"))
+_RETIME: Final = Script(
+    Path(__file__).with_name("retime.lua"), Path(__file__).with_name("ledger.lua")
+)
 
 
 async def retime(pipe: Pipe, space: Keyspace, *, account: str, times: Times) -> Retimed:

@@ -1,4 +1,5 @@
--- retime: give stored events of one account the times to live that are configured now.
+-- retime: give stored events of one account the times to live that are configured now. Begins with
+-- ledger.lua.
 --
 -- KEYS  {acct}:seq
 -- ARGV  now (ms, "" = the server's clock), what all names of the account begin with,
@@ -22,6 +23,7 @@ local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local now = tonumber(ARGV[1]) or clock
 local tag, times = ARGV[2], cjson.decode(ARGV[3])
 local changed, ended, kept = 0, 0, 0
+local book, longest = ledger.read(tag, now), 0
 
 local function whole(number) return string.format('%.0f', number) end
 
@@ -72,7 +74,9 @@ local function move(id, received, key, expiry, new)
       lasts(by_receipt, stays)
     end
     if longer then keep_leases(key, stays) end
+    longest = math.max(longest, stays)
   end
+  if new < expiry then call('ZADD', tag .. 'y', 'XX', 0, key) end
   call('ZREM', set, old)
   if late then call('ZREM', by_receipt, pack('>I7I6', number, expiry) .. id) end
 end
@@ -88,6 +92,7 @@ local function retime(id)
   local at = 20 + size
   at = at + 1 + string.byte(life, at)
   local parts, references, stays, last, touched = {string.sub(life, 1, at - 1)}, 0, 0, now, false
+  local before, after = 0, 0           -- the latest expiries
   while at <= #life do
     local expiry, length = unpack_('>I6B', life, at)
     local key = string.sub(life, at + 7, at + 6 + length)
@@ -104,10 +109,13 @@ local function retime(id)
       end
       if new > now then stays = math.max(stays, new + grace(new - received)) end
     end
-    last = math.max(last, new)
+    last, before, after = math.max(last, new), math.max(before, expiry), math.max(after, new)
     parts[#parts + 1] = pack('>I6B', new, length) .. key
   end
   if touched then
+    local bytes = call('STRLEN', tag .. 'p:' .. id)
+    ledger.charge(book, ledger.span(received, before), -bytes)
+    if stays > 0 then ledger.charge(book, ledger.span(received, after), bytes) end
     call('SET', name, table.concat(parts), 'PX', whole(last - now + LIFE_MS))
     if stays > 0 then call('PEXPIREAT', tag .. 'p:' .. id, whole(stays))
     else call('UNLINK', tag .. 'p:' .. id) end
@@ -115,9 +123,17 @@ local function retime(id)
   return references
 end
 
+local function done(count)
+  if changed + ended > 0 then
+    ledger.write(book)
+    if longest > 0 then ledger.keep(tag, now, longest, true) end
+  end
+  return {count, changed, ended, kept}
+end
+
 local looked = 0
 for place = 4, #ARGV do
   looked = looked + retime(ARGV[place])
-  if looked >= REFERENCES then return {place - 3, changed, ended, kept} end
+  if looked >= REFERENCES then return done(place - 3) end
 end
-return {#ARGV - 3, changed, ended, kept}
+return done(#ARGV - 3)

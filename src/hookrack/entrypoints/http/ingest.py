@@ -1,7 +1,7 @@
 """POST /in/{account}/{flow}[/{secret}]: from bytes on the wire to a 202 that means kept."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hookrack.app import App
@@ -22,8 +22,9 @@ from hookrack.entrypoints.http.problems import method_not_allowed
 from hookrack.entrypoints.http.refused import keep_refused
 from hookrack.errors import Code, Rejected
 from hookrack.flows import Flow
-from hookrack.model import JSON_TYPE, Request
+from hookrack.model import JSON_TYPE, Event, Request
 from hookrack.pipeline import accept, admit, answer_setup
+from hookrack.quotas import NO_QUOTAS
 from hookrack.telemetry import emit, log, metrics
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
@@ -69,6 +70,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
             url=url,
             limits=_LIMITS,
             spend=_spend(app, flow),
+            fit=_fit(app, flow),
         )
     except Rejected as exc:
         at = (account, flow_id)
@@ -98,6 +100,14 @@ def _spend(app: App, flow: Flow) -> Callable[[], None] | None:
     if account is None or (flow.per_second is None and account.per_second is None):
         return None
     return partial(app.rates.spend, flow, account)
+
+
+def _fit(app: App, flow: Flow) -> Callable[[Event], Awaitable[None]] | None:
+    """What refuses an event that there is no room for, where the account has quotas."""
+    account = app.configuration.accounts.get(flow.account)
+    if account is None or account.quotas is NO_QUOTAS:
+        return None
+    return partial(app.allowances.check, flow=flow, account=account)
 
 
 async def _reply(send: Send, reply: Reply) -> None:

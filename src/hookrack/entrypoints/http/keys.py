@@ -55,7 +55,8 @@ async def get_key(app: App, scope: Scope, _receive: Receive, send: Send) -> Park
     asked = _asked(scope["query_string"]) if scope["query_string"] else _PLAIN
     if asked.wait:
         check_key(key)
-        watch = await app.arrivals.watch(account, key, wait=asked.wait)
+        most = app.most_waiting(account)
+        watch = await app.arrivals.watch(account, key, wait=asked.wait, most=most)
         return await _Newest(app, scope, send, watch=watch, raw=asked.raw).begin()
     await _tell(scope, send, await read(account, key, app.store), raw=asked.raw)
     return None

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from hookrack.app import App
 from hookrack.entrypoints.worker import Worker
 from hookrack.errors import HookrackError
-from hookrack.telemetry import Counter, Gauge, Histogram, Labels, metric_rows, metrics
+from hookrack.telemetry import SERIES, Counter, Gauge, Histogram, Labels, metric_rows, metrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
 _ANSWER_SECONDS: Final = 2.0  # for queue and engine; what doesn't answer has no gauges
@@ -45,7 +45,7 @@ async def render(app: App, workers: Sequence[Worker], *, offset: float) -> bytes
     if app.engine is not None:
         metrics.AOF_REPAIRS.values[()] = app.engine.repairs
         metrics.ENGINE_RESTARTS.values[()] = app.engine.restarts
-    asks = (_ask_queue, _ask_letters, _ask_memory)
+    asks = (_ask_queue, _ask_letters, _ask_memory, _ask_usage)
     for found in await asyncio.gather(*(_answered(ask, app) for ask in asks)):
         measured |= found
     registry = CollectorRegistry()
@@ -91,6 +91,17 @@ async def _ask_memory(app: App) -> Gauges:
         (name,): used / limit for name, (used, limit) in pairs.items() if limit
     }
     return {metrics.MEMORY_RATIO.name: ratios}
+
+
+async def _ask_usage(app: App) -> Gauges:
+    """What accounts with quotas have; of the first `SERIES` of them."""
+    bound = [each.id for each in app.configuration.accounts.values() if each.quotas.bound_store]
+    found = await asyncio.gather(*(app.store.usage(each) for each in bound[:SERIES]))
+    pairs = list(zip(bound, found, strict=False))
+    return {
+        metrics.ACCOUNT_KEYS.name: {(name,): each.keys for name, each in pairs},
+        metrics.ACCOUNT_BYTES.name: {(name,): each.stored_bytes for name, each in pairs},
+    }
 
 
 class _Collected(Collector):

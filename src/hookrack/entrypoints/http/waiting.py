@@ -56,10 +56,17 @@ class Reading:
     key: str
     authorize: Callable[[], object]
 
+    async def begin(self, wait: timedelta | None, *, leases: bool = False) -> Watch:
+        """Watch the key for so long, if the account may have one reader more."""
+        most = self.app.most_waiting(self.account)
+        return await self.app.arrivals.watch(
+            self.account, self.key, wait=wait, leases=leases, most=most
+        )
+
     @asynccontextmanager
     async def watch(self, scope: Scope) -> AsyncIterator[Watch]:
         """Watch the key as long as the client is there."""
-        watch = await self.app.arrivals.watch(self.account, self.key, wait=None)
+        watch = await self.begin(None)
         tell_when_gone(scope, watch.stop)
         try:
             yield watch
@@ -100,7 +107,7 @@ async def wait_for_page(
     scope: Scope, send: Send, *, reading: Reading, place: Place, wait: timedelta
 ) -> Parked | None:
     """Answer with a page that has entries, or with an empty one at the end of the wait."""
-    watch = await reading.app.arrivals.watch(reading.account, reading.key, wait=wait)
+    watch = await reading.begin(wait)
     return await _Page(scope, send, watch=watch, reading=reading, place=place).begin()
 
 
@@ -131,9 +138,7 @@ async def wait_for_lease(
 ) -> Parked | None:
     """Answer with leased entries, or with none at the end of the wait."""
     if wait:
-        watch = await reading.app.arrivals.watch(
-            reading.account, reading.key, wait=wait, leases=True
-        )
+        watch = await reading.begin(wait, leases=True)
         return await _Lease(scope, send, watch=watch, reading=reading, wish=wish).begin()
     await answer(send, 200, (JSON,), leased_json((await _lease(reading, wish)).entries))
     return None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Response
 from hookrack.app import App
 from hookrack.edge.auth import Credential
 from hookrack.entrypoints.http.api.caller import Admin, Served
-from hookrack.errors import Code, Rejected
+from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.flows import (
     Account,
     Flow,
@@ -36,8 +36,12 @@ async def list_accounts(*, app: Served, token: Admin) -> dict[str, Any]:
 
 @router.get("/{account}")
 async def get_account(*, account: str, app: Served, token: Admin) -> dict[str, Any]:
-    """One account and its flows; secrets are shown as the variables that hold them."""
-    return _shown(app, _account(app, token, account))
+    """One account and its flows; secrets are shown as the variables that hold them.
+
+    `usage` is what its quotas count: keys with something alive under them, bytes of its events,
+    readers that wait at this process. It is null while the store doesn't answer.
+    """
+    return _shown(app, _account(app, token, account)) | {"usage": await _usage(app, account)}
 
 
 @router.put("/{account}", responses={201: {"description": "Made"}})
@@ -187,6 +191,15 @@ def _flow_shown(app: App, flow: Flow) -> dict[str, Any]:
     owner = app.live.owned.flow.get(f"{flow.account}/{flow.id}")
     document = flow_document(flow, show=partial(_variable, flow))
     return {"flow": flow.id, "account": flow.account, "owner": owner, **document}
+
+
+async def _usage(app: App, account: str) -> dict[str, int] | None:
+    try:
+        found = await app.store.usage(account)
+    except Unavailable:
+        return None
+    waiting = app.arrivals.waiting_of(account)
+    return {"keys": found.keys, "storedBytes": found.stored_bytes, "waitingReaders": waiting}
 
 
 def _variable(flow: Flow, place: int, credential: Credential) -> str:
