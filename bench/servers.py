@@ -29,7 +29,7 @@ _SECRET_KEY: Final = "bench-" + 32 * "0"  # one is asked for beside a store of o
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _QUEUE: Final = "hr1:{q}:s:"
-_PARTITIONS: Final = 8
+_PARTITIONS: Final = 10
 
 
 class StartError(Exception):

@@ -28,8 +28,12 @@ class MemoryUse:
 class Headroom(Protocol):
     """Whether there is memory for what comes in, besides what is needed to work off what is in."""
 
-    def check_send(self, size: int, *, reserve: bool = True) -> None:
-        """Let an envelope of `size` bytes in, as `Queue.send`. Raises: Unavailable."""
+    def check_send(self, size: int, *, reserve: bool = True, waiting: int = 0) -> None:
+        """Let an envelope of `size` bytes in, as `Queue.send`.
+
+        `waiting`: bytes of its account that wait already. Raises: Unavailable; Limited where that
+        is more than its share.
+        """
 
     def check_set(self, size: int) -> None:
         """Let a direct set of `size` bytes in. Raises: Unavailable (`STORE_FULL`)."""

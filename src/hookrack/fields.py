@@ -142,6 +142,13 @@ class Fields:
             self.refuse(name, "is above the account's maxTtl", "Lower it or raise maxTtl.")
         return span
 
+    def flag(self, name: str) -> bool | None:
+        """A field that is true or false, or None where it isn't there."""
+        value = self.values.get(name)
+        if name in self.values and not isinstance(value, bool):
+            self.refuse(name, "is neither true nor false", "Write true or false.")
+        return value
+
     def choice(self, name: str, known: tuple[str, ...]) -> str:
         """A field that is one of `known`; the first where it isn't there."""
         found = self.text(name) if name in self.values else known[0]

@@ -46,7 +46,7 @@ FRONTS: Final = ("auto", "direct", "lambda")  # what takes requests on AWS, see 
 _FLOW_FIELDS: Final = (
     *("ttl", "keys", "auth", "allow", "model"),
     *mapping_fields.FIELDS,
-    *("dedupe", "response", "responses", "limits", "aws"),
+    *("dedupe", "response", "responses", "senderRetries", "limits", "aws"),
 )
 _ID_RULE: Final = "Use 1 to 63 of a-z 0-9 _ -, the first a letter or digit."
 _KEY_RULE: Final = "Use 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not dots alone."
@@ -79,6 +79,12 @@ class Flow:
     responses: str = RESPONSES[0]
     allow: tuple[Network, ...] = ()
     front: str = FRONTS[0]
+    sender_retries: bool | None = None
+
+    @property
+    def tried_again(self) -> bool:
+        """Whether its sender tries again after a refusal; if it isn't said, as its auth has it."""
+        return self.auth.retries if self.sender_retries is None else self.sender_retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +227,7 @@ def _flow(account: str, name: str, flows: Fields, *, max_ttl: timedelta | None) 
         response_status=_response_status(own),
         responses=own.choice("responses", RESPONSES),
         front=_front(own),
+        sender_retries=own.flag("senderRetries"),
     )
 
 
@@ -375,8 +382,8 @@ def flow_document(flow: Flow, *, show: Callable[[int, Credential], Any]) -> dict
             document["dedupe"]["from"] = flow.dedupe.source
     if flow.response_status != ACCEPTED:
         document["response"] = {"status": flow.response_status}
-    if flow.responses != RESPONSES[0]:
-        document["responses"] = flow.responses
+    plain = {"responses": flow.responses, "senderRetries": flow.sender_retries}
+    document |= {name: each for name, each in plain.items() if each not in (None, RESPONSES[0])}
     if flow.front != FRONTS[0]:
         document["aws"] = {"front": flow.front}
     return document

@@ -127,7 +127,7 @@ async def accept(
         return event
     if fit is not None:
         await fit(event)
-    await queue.send(event.account, encode_envelope(event), reserve=not flow.auth.retries)
+    await queue.send(event.account, encode_envelope(event), reserve=not flow.tried_again)
     return event.id
 
 

@@ -70,7 +70,8 @@ class Queue(Protocol):
         Refused as `STORE_FULL` while what is left is needed to work off what has been sent;
         without `reserve` sooner, so that there is room for senders who don't try again. On Redis
         never sent twice by itself; SQS may have it twice, which its id makes harmless.
-        Raises: Rejected (`BODY_TOO_LARGE`: more than the queue takes), Unavailable.
+        Raises: Rejected (`BODY_TOO_LARGE`: more than the queue takes), Limited (`RATE_LIMITED`:
+        the account has more waiting than its share of a scarce queue), Unavailable.
         """
         ...
 

@@ -186,6 +186,9 @@ class metrics:  # noqa: N801 - read as `metrics.SENT`, a table and not a type
     REDELIVERED = Counter("gateway_redelivered_total", "Deliveries that were not the first.")
     REJECTED = Counter("gateway_rejected_total", "Requests that weren't accepted.", ("reason",))
     LIMITED = Counter("gateway_rate_limited_total", "Requests that were one too many.")
+    SHARE_REFUSALS = Counter(
+        "gateway_share_refusals_total", "What was refused to leave room for other accounts."
+    )
     QUOTA_REFUSALS = Counter(
         "gateway_quota_refusals_total", "What an account had no room for.", ("quota",)
     )

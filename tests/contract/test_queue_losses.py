@@ -10,7 +10,7 @@ from queueing import Consumer, bodies, failed, receive, send
 import hookrack.queues
 from hookrack._redis import Pipe, Script
 from hookrack.model import Delivery
-from hookrack.queues.redis_keys import GROUP, PARTITIONS, partition_of
+from hookrack.queues.redis_keys import BULK, GROUP, PARTITIONS, partition_of
 from hookrack.queues.redis_streams import ALONE_AFTER, RedisStreams
 
 NO_WAIT = timedelta(0)
@@ -147,7 +147,7 @@ async def test_only_consumers_without_leases_are_forgotten(
 ) -> None:
     """Consumers of processes long gone are cleaned up, but none that still holds a lease."""
     idle, holder, asking = consumer("idle"), consumer("holder"), consumer("asking")
-    streams = [f"{prefix}{{q}}:s:{place}" for place in range(PARTITIONS)]
+    streams = [f"{prefix}{{q}}:s:{place}" for place in range(PARTITIONS + BULK)]
     stream = streams[partition_of("acme")]
     await send(idle, b"a", b"b")
     await idle.ack(await idle.receive(1, wait=NO_WAIT))

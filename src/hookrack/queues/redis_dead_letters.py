@@ -22,7 +22,7 @@ from hookrack.door_ports import Headroom
 from hookrack.errors import Code, Rejected
 from hookrack.model import milliseconds
 from hookrack.ports import DeadLetter, LetterFilter, LetterPage, LetterStats
-from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, partition_of
+from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, bulk_of
 from hookrack.telemetry import metrics
 
 SCAN: Final = 200  # letters that one script looks at
@@ -142,7 +142,7 @@ class RedisDeadLetters:
         """Add an envelope to its stream; where it stands now. Raises: Unavailable."""
         if self._headroom is not None:
             self._headroom.check_send(len(letter.envelope))
-        partition = partition_of(letter.account or "")
+        partition = bulk_of(letter.account or "")
         stream = self._keys.streams[partition]
         entry_id = await self._pipe.call(b"XADD", stream, b"*", b"e", letter.envelope)
         return f"{partition}:{entry_id.decode()}"

@@ -13,7 +13,7 @@ from typing import Final
 from hookrack._redis import Pipe, Script
 from hookrack.entries import Whereabouts
 from hookrack.heads import Head, glance_at_head, read_head, time_of_event_id
-from hookrack.queues.redis_keys import QueueKeys, partition_of
+from hookrack.queues.redis_keys import QueueKeys, bulk_of, partition_of
 
 AFTER_MS: Final = 10_000  # how long after its receipt an event is sent at most; clocks differ a bit
 BEFORE_MS: Final = 3_000  # by how much the queue's clock may be behind the edge's
@@ -38,10 +38,11 @@ async def find(pipe: Pipe, keys: QueueKeys, *, account: str, event_id: str) -> W
     place = await pipe.call(b"GET", keys.index(event_id))
     if place is not None and (found := await _at(pipe, keys, place.decode(), account)):
         return found
-    stream = keys.streams[partition_of(account)]
+    streams = [keys.streams[lane] for lane in (partition_of(account), bulk_of(account))]
     for stretch in _stretches(time_of_event_id(event_id)):
-        if head := await _within(pipe, stream, stretch, (account, event_id)):
-            return Whereabouts("queued", head.flow, head.received_at)
+        for stream in streams:
+            if head := await _within(pipe, stream, stretch, (account, event_id)):
+                return Whereabouts("queued", head.flow, head.received_at)
     return None
 
 

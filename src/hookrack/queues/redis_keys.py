@@ -1,6 +1,8 @@
 """What the keys of the queue are called in Redis; the hash tag {q} puts them all in one slot.
 
     {q}:s:0..7    STREAM  field e = envelope; group w; partition = crc32(account) % 8; permanent
+    {q}:s:8..9    STREAM  the same, the bulk: what an account has waiting beyond a bounded number,
+                          and redriven letters (redis_lanes.py)
     {q}:a:<p>     HASH    stream id -> attempts, crashes, due, first and last failure (JSON);
                           written on failure only, dropped when settled; permanent
     {q}:alone     STRING  the one delivery that is tried alone now, "<p>:<stream id>"; a day
@@ -22,6 +24,7 @@ from typing import Final
 
 DEAD_LETTER_TTL: Final = timedelta(days=14)
 PARTITIONS: Final = 8
+BULK: Final = 2  # more streams, behind the partitions
 GROUP: Final = "w"
 
 
@@ -30,8 +33,8 @@ class QueueKeys:
 
     def __init__(self, prefix: str) -> None:
         self._tag = f"{prefix}{{q}}:"
-        self.streams = tuple(f"{self._tag}s:{place}" for place in range(PARTITIONS))
-        self.records = tuple(f"{self._tag}a:{place}" for place in range(PARTITIONS))
+        self.streams = tuple(f"{self._tag}s:{place}" for place in range(PARTITIONS + BULK))
+        self.records = tuple(f"{self._tag}a:{place}" for place in range(PARTITIONS + BULK))
         self.alone = f"{self._tag}alone"
         self.letters = f"{self._tag}dl"
 
@@ -47,3 +50,8 @@ class QueueKeys:
 def partition_of(account: str) -> int:
     """The partition that an account's envelopes go to."""
     return zlib.crc32(account.encode()) % PARTITIONS
+
+
+def bulk_of(account: str) -> int:
+    """The stream that an account's envelopes go to where too many of its own wait already."""
+    return PARTITIONS + zlib.crc32(account.encode()) // PARTITIONS % BULK

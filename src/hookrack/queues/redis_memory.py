@@ -9,6 +9,9 @@ ack, entries expire. So sends stop while there is still room for all that:
 The last part of that room (5 % of the store's limit, 3 % of the queue's) is a reserve for senders
 who don't try again: the others are refused before it is touched.
 
+Before that an account that has more waiting than `SHARE` times what is free is refused, so that
+there is always room for the others: one alone comes to 70 % of it, two to 41 % each, and so on.
+
 Nothing is asked while nobody writes. A writer is judged by the last figures, less what this process
 has let in since; they are asked for anew, beside the writes, when they are older than `REFRESH`.
 `queued` is measured on the first nodes of each stream: if what waits further back is much larger it
@@ -24,7 +27,7 @@ from typing import Final
 
 from hookrack._redis import Pipe, ReplyError, Script
 from hookrack.door_ports import MemoryUse
-from hookrack.errors import Code, Unavailable
+from hookrack.errors import Code, Limited, Unavailable
 from hookrack.queues.redis_keys import QueueKeys
 from hookrack.telemetry import emit, log, metrics
 
@@ -33,6 +36,7 @@ FULL: Final = 0.8  # of maxmemory
 QUEUE_FULL: Final = 0.3
 STORE_RESERVE: Final = 0.05
 QUEUE_RESERVE: Final = 0.03
+SHARE: Final = 7 / 3  # of the free room that one account may have waiting: alone it stops at 70 %
 STORED_PER_QUEUED: Final = 1.5  # bytes in the store for each byte of an envelope
 OVERHEAD: Final = 128  # bytes of an entry of a stream besides its envelope
 SAMPLES: Final = 200  # nodes of each stream; some 10 us
@@ -55,7 +59,7 @@ class RedisMemory:
         self._rooms = _Rooms()
         self._since = 0.0  # bytes let in after the last question
 
-    def check_send(self, size: int, *, reserve: bool = True) -> None:
+    def check_send(self, size: int, *, reserve: bool = True, waiting: int = 0) -> None:
         """See `ports.Headroom`."""
         self._keep_fresh()
         size += OVERHEAD
@@ -65,6 +69,8 @@ class RedisMemory:
             in_queue, in_store = in_queue - rooms.queue_reserve, in_store - rooms.store_reserve
         if size > in_queue or size * self._factor > in_store:
             raise _full()
+        if waiting > SHARE * min(in_queue, in_store / self._factor):
+            raise _above_share()
         self._take(size)
 
     def check_set(self, size: int) -> None:
@@ -146,6 +152,15 @@ class _Rooms:
         self.queue -= size
         self.store -= size * factor
         self.sets -= size * STORED_PER_QUEUED
+
+
+def _above_share() -> Limited:
+    metrics.SHARE_REFUSALS.add()
+    return Limited(
+        Code.RATE_LIMITED,
+        "More of this account waits in the queue than its share of what room is left.",
+        retry_after=random.randint(*RETRY_SECONDS),  # noqa: S311 - spreads senders out
+    )
 
 
 def _full() -> Unavailable:

@@ -5,7 +5,7 @@ from typing import Final
 
 from hookrack._redis import Pipe, ReplyError, Script
 from hookrack.heads import glance_at_head, read_head
-from hookrack.queues.redis_keys import GROUP, QueueKeys, partition_of
+from hookrack.queues.redis_keys import GROUP, QueueKeys, bulk_of, partition_of
 
 ENTRIES: Final = 200  # that one script looks at
 BYTES: Final = 1024 * 1024  # of envelopes, likewise
@@ -15,7 +15,11 @@ _SCAN: Final = Script(Path(__file__).with_name("scan.lua"))
 
 async def purge(pipe: Pipe, keys: QueueKeys, *, account: str) -> int:
     """See `ports.Queue`; ends with what was newest when it began."""
-    partition = partition_of(account)
+    lanes = (partition_of(account), bulk_of(account))
+    return sum([await _purge(pipe, keys, lane, account=account) for lane in lanes])
+
+
+async def _purge(pipe: Pipe, keys: QueueKeys, partition: int, *, account: str) -> int:
     stream, records = keys.streams[partition], keys.records[partition]
     newest = await pipe.call(b"XREVRANGE", stream, b"+", b"-", b"COUNT", 1)
     where, purged = b"-" if newest else b"", 0

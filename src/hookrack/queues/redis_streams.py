@@ -22,10 +22,9 @@ from hookrack.queues.redis_find import find
 from hookrack.queues.redis_keys import (
     DEAD_LETTER_TTL,
     GROUP,
-    PARTITIONS,
     QueueKeys,
-    partition_of,
 )
+from hookrack.queues.redis_lanes import Lanes
 from hookrack.queues.redis_purge import purge
 from hookrack.telemetry import metrics
 
@@ -74,17 +73,27 @@ class RedisStreams:
         self._keys = QueueKeys(prefix)
         self._turn = 0
         self._busy = True  # there may be more than a blocking read would find
-        self._cursors: list[bytes] = [_START] * PARTITIONS
+        self._cursors: list[bytes] = [_START] * len(self._keys.streams)
+        self._lanes = Lanes(pipe, self._keys)
         self._loop = asyncio.get_running_loop()
         self._reclaim_at = 0.0  # by the loop's clock: at once
 
     async def send(self, account: str, envelope: bytes, *, reserve: bool = True) -> None:
         """See `ports.Queue`."""
+        size, lanes = len(envelope), self._lanes
         if self._headroom is not None:
-            self._headroom.check_send(len(envelope), reserve=reserve)
-        stream = self._keys.streams[partition_of(account)]
+            waiting = lanes.waiting(account)
+            self._headroom.check_send(size, reserve=reserve, waiting=waiting)
+        line = lanes.choose(account)
+        stream = self._keys.streams[line.lane]
         began = self._loop.time()
-        await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
+        line.begin(size)
+        try:
+            entry_id = await self._pipe.call(b"XADD", stream, b"*", b"e", envelope)
+        except BaseException:
+            line.drop(size)
+            raise
+        lanes.sent(line, entry_id, size)
         metrics.OPERATION_SECONDS.observe(self._loop.time() - began, "send")
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
@@ -237,6 +246,7 @@ class RedisStreams:
 
     async def close(self) -> None:
         """See `ports.Queue`."""
+        self._lanes.close()
         await self._blocking.aclose()
         await self._pipe.close()
 
