@@ -54,7 +54,8 @@ async def bury(
     found: list[Delivery] = []
     while some := await queue.receive(100, wait=timedelta(0)):
         found += some
-    found.sort(key=lambda each: envelopes.index(each.body))  # many of one account come by two ways
+    order = {each: place for place, each in enumerate(envelopes)}
+    found.sort(key=lambda each: order.get(each.body, -1))  # many of one account come by two ways
     for begun in range(0, len(found), 100):
         failures = []
         for delivery in found[begun : begun + 100]:

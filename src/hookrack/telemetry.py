@@ -66,7 +66,10 @@ class log:  # noqa: N801 - read as `log.ENGINE_STARTED`, a table and not a type
     )
     REQUEST_REJECTED = Line("request.rejected", logging.WARNING, "a request was turned away")
     ADMIN_CALLED = Line(
-        "admin.called", logging.INFO, "an admin changed something, or tried to", capped=False
+        "admin.called",
+        logging.INFO,
+        "an admin changed something, somebody purged, or either was denied",
+        capped=False,
     )
     REQUEST_FAILED = Line("request.failed", logging.ERROR, "a request met a bug")
     ANSWER_UNREAD = Line("answer.unread", logging.WARNING, "a client didn't take its answer")

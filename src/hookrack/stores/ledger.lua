@@ -27,11 +27,17 @@ do
   local function whole(number) return string.format('%.0f', number) end
 
   -- The end of the span that an event is charged in.
+  local widths = {}
   function ledger.span(received, expiry)
-    local grace = math.min(300000, math.max(10000, math.floor((expiry - received) / 10)))
-    local width = 8192
-    while width * 2 <= grace do width = width * 2 end
-    return math.ceil(expiry / width) * width
+    local ttl = expiry - received
+    local width = widths[ttl]
+    if not width then
+      local grace = math.min(300000, math.max(10000, math.floor(ttl / 10)))
+      width = 8192
+      while width * 2 <= grace do width = width * 2 end
+      widths[ttl] = width
+    end
+    return expiry + (-expiry % width)
   end
 
   function ledger.read(tag, now)

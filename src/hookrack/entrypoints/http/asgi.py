@@ -22,6 +22,7 @@ from hookrack.entrypoints.http.exchange import (
     Scope,
     Send,
     answer,
+    header,
 )
 from hookrack.entrypoints.http.gateway import gateway_answer
 from hookrack.entrypoints.http.ingest import ingest
@@ -35,6 +36,7 @@ from hookrack.flows import APIGATEWAY, Flow
 from hookrack.telemetry import emit, log, metrics
 
 _READY_SECONDS: Final = 2.0
+_DENIED: Final = "403"
 _UNAUTHORIZED: Final = frozenset({"401", "403"})
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NONE: Final = "none"  # the status as long as nobody answered
@@ -122,7 +124,7 @@ class Front:
         metrics.HTTP_SECONDS.observe(seconds, template, noted.status)
         if noted.status in _UNAUTHORIZED:
             metrics.AUTH_FAILURES.add()
-        if ADMIN in scope and scope["method"] not in _READS:
+        if ADMIN in scope and (scope["method"] not in _READS or noted.status == _DENIED):
             self._audit(scope, template, noted.status)
 
     def _route(self, path: str, method: str) -> tuple[str, _Route]:
@@ -175,6 +177,8 @@ class Front:
             "client": client_address(scope, self._app.settings.trusted_proxies),
         }
         named = {name: str(value)[:200] for name, value in scope.get("path_params", {}).items()}
+        if "account" not in named and (account := header(scope, b"hookrack-account")):
+            named["account"] = account[:200]
         emit(log.ADMIN_CALLED, **named | fields)
 
     def _told(self, scope: Scope, exc: CodedError) -> tuple[int, list[Header], bytes]:
