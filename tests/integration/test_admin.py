@@ -46,6 +46,7 @@ async def test_an_account_comes_back_with_its_fields(
         "ttl": 86_400,
         "maxTtl": 604_800,
         "flows": {},
+        "usage": {"keys": 0, "storedBytes": 0, "waitingReaders": 0},
     }
     again = await client.put(f"/v1/accounts/{account}", json={"maxTtl": 3600})
     assert (again.status_code, again.json()["maxTtl"]) == (200, 3600)

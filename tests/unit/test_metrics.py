@@ -13,7 +13,10 @@ from hookrack.telemetry import SERIES, Counter, Gauge, Histogram, Metric, metric
 
 ALERTS: Final = Path(__file__).parents[2] / "deploy" / "alerts.yaml"
 NAMES: Final = {row.name: row for row in metric_rows()}
-LABELS: Final = {"flow", "outcome", "operation", "route", "status", "reason", "code", "engine"}
+LABELS: Final = {
+    *("account", "flow", "outcome", "operation", "quota", "route", "status", "reason", "code"),
+    "engine",
+}
 
 
 def rules() -> list[dict[str, Any]]:

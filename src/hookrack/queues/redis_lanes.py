@@ -118,7 +118,7 @@ class Lanes:
         shared, bulk = self._lines_of(account)
         return bulk if shared.count >= WAITING or bulk.is_held(self._looks) else shared
 
-    def sent(self, line: Line, entry_id: bytes, size: int) -> None:
+    def sent(self, line: Line, entry_id: bytes, *, size: int) -> None:
         """It was sent."""
         milliseconds, _, rest = entry_id.partition(b"-")
         line.sent((int(milliseconds), int(rest)), size, look=self._looks)

@@ -93,7 +93,7 @@ class RedisStreams:
         except BaseException:
             line.drop(size)
             raise
-        lanes.sent(line, entry_id, size)
+        lanes.sent(line, entry_id, size=size)
         metrics.OPERATION_SECONDS.observe(self._loop.time() - began, "send")
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:
