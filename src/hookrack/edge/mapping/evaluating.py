@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import arithmetic, syntax
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.containers import CHANGING, key_of
 from hookrack.edge.mapping.faults import JavaException, Place
+from hookrack.edge.mapping.figures import int_value
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import Loop
 from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
@@ -250,9 +252,10 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
         try:
             if not (_is_range_end(start) and _is_range_end(end)):
                 return None
-            start, end = int(start), int(end)
+            start, end = int_value(start), int_value(end)
             if abs(end - start) > RANGE:
                 raise JavaException(f"a range of more than {RANGE} numbers")
+            took(abs(end - start))
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return JavaList(range(start, end + 1) if start <= end else range(start, end - 1, -1))

@@ -18,6 +18,7 @@ from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
 from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
+from hookrack.edge.mapping.weighing import weight as weight_of
 
 
 class Compiled(NamedTuple):
@@ -53,7 +54,7 @@ class _Statements:
                 pieces.append(Piece("", self._node(node), self._getter(node), node.place))
         parts = joined(pieces)
         size = sum(len(node.text) for node in block.nodes if isinstance(node, syntax.Text))
-        weight = sum(map(_weight, block.nodes))
+        weight = sum(map(weight_of, block.nodes))
         place = _place(block)
         if not parts:
             return _nothing
@@ -179,10 +180,6 @@ class _Statements:
 
 def _nothing(_: Run, __: list[str]) -> None:
     """A block of nothing."""
-
-
-def _weight(node: Node) -> int:
-    return 1 + len(node.steps) if isinstance(node, syntax.Reference) else 1
 
 
 def _place(block: Block) -> Place:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from hookrack.edge.mapping import budget
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.parser import parse
@@ -69,16 +70,27 @@ class Template:
         compiled = self._compiled if trace is None else self._traced
         run = Run(request, limits, trace=trace, changes=compiled.changes)
         out: list[str] = []
+        before = budget.begin(run)
         try:
-            compiled.emit(run, out)
-        except Leaving:
-            pass
+            return _rendered(run, compiled, out)
         except RecursionError as exc:
             raise MappingFault("values or definitions nested too deep") from exc
-        text = paired("".join(out))
-        if not text.isascii() and len(text.encode("utf-8", "replace")) > limits.output:
-            raise MappingFault(f"more than {limits.output} bytes of output")
-        return _rendering(run, text)
+        except JavaException as exc:  # whose place nobody knew
+            raise MappingFault(str(exc), status=exc.status) from exc
+        finally:
+            budget.end(before)
+
+
+def _rendered(run: Run, compiled: Compiled, out: list[str]) -> Rendering:
+    try:  # noqa: SIM105 - a context manager is two calls more
+        compiled.emit(run, out)
+    except Leaving:
+        pass
+    text = paired("".join(out))
+    most = run.limits.output
+    if not text.isascii() and len(text.encode("utf-8", "replace")) > most:
+        raise MappingFault(f"more than {most} bytes of output")
+    return _rendering(run, text)
 
 
 def _rendering(run: Run, text: str) -> Rendering:
