@@ -4,10 +4,10 @@ A method of a value is called with values alone. Where one goes through more tha
 them, it asks here now and then whether it may go on; outside of a rendering it always may.
 """
 
-from threading import local
-from typing import Protocol
+from contextvars import ContextVar, Token
+from typing import Final, Protocol
 
-OFTEN = 256  # turns of a loop between two questions
+OFTEN: Final = 256  # turns of a loop between two questions
 
 
 class Budget(Protocol):
@@ -24,40 +24,34 @@ class Budget(Protocol):
         """Take so many items of new lists and maps; raise where they are too many: as above."""
 
 
-class _Current(local):
-    budget: Budget | None = None
+_current: Final = ContextVar[Budget | None]("budget", default=None)
 
 
-_current = _Current()
+def begin(budget: Budget) -> Token[Budget | None]:
+    """A rendering begins in this thread; what is given back is for `end`."""
+    return _current.set(budget)
 
 
-def begin(budget: Budget) -> Budget | None:
-    """A rendering begins in this thread; what was before it is for `end`."""
-    before = _current.budget
-    _current.budget = budget
-    return before
-
-
-def end(before: Budget | None) -> None:
+def end(token: Token[Budget | None]) -> None:
     """A rendering is over."""
-    _current.budget = before
+    _current.reset(token)
 
 
 def changes() -> bool:
     """Whether lists and maps can hold each other many times over, as far as is known."""
-    budget = _current.budget
+    budget = _current.get()
     return budget is None or budget.changes
 
 
 def tick() -> None:
     """Raise if the time of this thread's rendering is up. Raises: JavaException."""
-    budget = _current.budget
+    budget = _current.get()
     if budget is not None:
         budget.spend_time()
 
 
 def took(count: int) -> None:
     """So many items were put into a new list or map. Raises: JavaException."""
-    budget = _current.budget
+    budget = _current.get()
     if budget is not None:
         budget.spend_items(count)

@@ -70,7 +70,7 @@ class Template:
         compiled = self._compiled if trace is None else self._traced
         run = Run(request, limits, trace=trace, changes=compiled.changes)
         out: list[str] = []
-        before = budget.begin(run)
+        token = budget.begin(run)
         try:
             return _rendered(run, compiled, out)
         except RecursionError as exc:
@@ -78,7 +78,7 @@ class Template:
         except JavaException as exc:  # whose place nobody knew
             raise MappingFault(str(exc), status=exc.status) from exc
         finally:
-            budget.end(before)
+            budget.end(token)
 
 
 def _rendered(run: Run, compiled: Compiled, out: list[str]) -> Rendering:
