@@ -11,7 +11,7 @@ from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.figures import int_value
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import Loop
-from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
+from hookrack.edge.mapping.running import Definition, Emit, Run, Trace, Traced
 from hookrack.edge.mapping.stepping import (
     Step,
     Value,
@@ -25,6 +25,8 @@ from hookrack.edge.mapping.syntax import Expression
 from hookrack.edge.mapping.values import equal, is_integer, show
 
 Test = Callable[[Run], bool]
+TRACED: Final = 1_000  # references whose values a trace keeps
+TRACED_LETTERS: Final = 20_000  # of one of them
 RANGE: Final = 1_000_000  # the numbers of one range
 
 
@@ -356,11 +358,22 @@ def _literal(node: Expression) -> str:
     return node.literal if isinstance(node, syntax.Chain | syntax.Group) else ""
 
 
+def _yielded(found: Any, trace: Trace) -> str:
+    """What a trace keeps of a value: nobody looks through more, and many of them add up."""
+    if len(trace) >= TRACED:
+        return ""
+    try:
+        text = show(found, limit=TRACED_LETTERS)
+    except (JavaException, RecursionError):
+        return f"(more than {TRACED_LETTERS} letters)"
+    return text if len(text) <= TRACED_LETTERS else text[:TRACED_LETTERS] + "…"
+
+
 def _traced(value: Value, node: syntax.Reference) -> Value:
     def traced(run: Run) -> Any:
         found = value(run)
         if run.trace is not None:
-            run.trace.append(Traced(node.literal, node.place, show(found)))
+            run.trace.append(Traced(node.literal, node.place, _yielded(found, run.trace)))
         return found
 
     return traced
