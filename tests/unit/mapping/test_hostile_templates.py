@@ -1,5 +1,6 @@
 """What costs more than its size is ended in time, with its place, and in little memory."""
 
+import gc
 import time
 import tracemalloc
 from typing import Final
@@ -174,3 +175,15 @@ def test_the_budget_of_one_rendering_is_not_the_next_ones() -> None:
     """A rendering that ended for want of time leaves the next one in its thread all of its own."""
     assert isinstance(ended(f"{TWICE}#set($s = $l.toString())", limits=CLOCKED), MappingFault)
     assert ended("#set($l = [1..999])$l.size()") == "999"
+
+
+def test_a_large_template_leaves_nothing_behind() -> None:
+    """What a large template is made of is gone with it, although no collector looks at it."""
+    gc.collect()
+    before = gc.get_freeze_count()
+    template = compile_template('$a.b("$c")[0]#set($m = {"k": [1, $x]})' * 600)
+    assert gc.get_freeze_count() - before > 10_000
+    before = gc.get_freeze_count()
+    del template
+    assert before - gc.get_freeze_count() > 10_000
+    assert gc.isenabled()

@@ -1,6 +1,8 @@
 """Mapping templates: compiled once, rendered for every request."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +24,7 @@ from hookrack.edge.mapping.syntax import Block
 from hookrack.edge.mapping.values import paired
 
 TEMPLATE_BYTES: Final = 300 * 1024
+_LARGE: Final = 16 * 1024
 
 
 class Rendering(NamedTuple):
@@ -121,6 +124,23 @@ def _map(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
+@contextmanager
+def _large() -> Iterator[None]:
+    """Keep the collector of cycles away from a tree of many thousand parts, then and later.
+
+    There are no cycles in it to be found, but each search of it would stop every thread for as
+    long as reading the template takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def compile_template(source: str, *, name: str = "template") -> Template:
     """A template, ready to render. Raises: TemplateInvalid, with place, caret and hint."""
     if len(source.encode("utf-8", "replace")) > TEMPLATE_BYTES:
@@ -128,7 +148,8 @@ def compile_template(source: str, *, name: str = "template") -> Template:
             f"the template has more than {TEMPLATE_BYTES // 1024} KB", Place(), name=name
         )
     try:
-        return Template(source, parse(source), name=name)
+        with _large() if len(source) > _LARGE else nullcontext():
+            return Template(source, parse(source), name=name)
     except TemplateInvalid as exc:
         named = TemplateInvalid(exc.detail, exc.place, hint=exc.hint, name=name)
         named.shown_in(source)
