@@ -114,7 +114,7 @@ def test_what_is_kept_is_bounded_in_all(source: str) -> None:
 )
 def test_large_is_not_hostile(source: str, body: str, text: str) -> None:
     """Numbers beyond a double, and the longest bodies, are what they are to Java, and at once."""
-    assert ended(source, body) == text
+    assert ended(source, body, limits=Limits()) == text
 
 
 @pytest.mark.parametrize(
