@@ -1,7 +1,7 @@
 """Velocity's arithmetic: whole numbers widen, a double makes doubles, nonsense gives null."""
 
 import math
-from decimal import ROUND_HALF_DOWN, Context, Decimal
+from decimal import ROUND_HALF_DOWN, Context, Decimal, DecimalException
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
@@ -55,7 +55,10 @@ def _combined(sign: str, left: Any, right: Any) -> Any:
             return _big_modulo(left, right)
         return _bounded(_whole(sign, left, right))
     if isinstance(left, Decimal) or isinstance(right, Decimal) or _is_big(left, right):
-        return _exact(sign, _decimal(left), _decimal(right))
+        try:
+            return _exact(sign, _decimal(left), _decimal(right))
+        except DecimalException as exc:
+            raise JavaException("ArithmeticException: a number beyond every use") from exc
     return _double(sign, float(left), float(right))
 
 

@@ -1,8 +1,9 @@
 """The methods of lists, maps, their views and entries, as Java has them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.signatures import Table, table
@@ -98,6 +99,7 @@ def _add_all(items: list[Any], others: list[Any] | None) -> bool:
         raise JavaException("NullPointerException: an argument is null")
     if len(items) + len(others) > ITEMS:
         raise JavaException(f"a list of more than {ITEMS} items")
+    took(len(others))
     items.extend(list(others))
     return bool(others)
 
@@ -127,7 +129,17 @@ def _last_index_of(items: list[Any], value: Any) -> int:
 def _sub_list(items: list[Any], start: int, end: int) -> JavaList:
     if not 0 <= start <= end <= len(items):
         raise JavaException(f"IndexOutOfBoundsException: {start} to {end}, size {len(items)}")
-    return JavaList(items[start:end])
+    return _copied(items[start:end])
+
+
+def _copied(items: list[Any]) -> JavaList:
+    took(len(items))
+    return JavaList(items)
+
+
+def _view(items: Iterable[Any], holder: dict[Any, Any]) -> JavaView:
+    took(len(holder))
+    return JavaView(items, source=holder)
 
 
 def _clear(holder: Any) -> str:
@@ -143,6 +155,7 @@ def _contains_all(items: list[Any], others: list[Any]) -> bool:
 def _put_all(holder: dict[Any, Any], other: dict[Any, Any] | None) -> str:
     if other is None:
         raise JavaException("NullPointerException: an argument is null")
+    took(len(other))
     for key, value in list(other.items()):
         put(holder, key, value=value)
     return ""
@@ -194,7 +207,7 @@ COLLECTION: Final[Table] = table(
         "contains(O)": lambda items, value: _index_of(items, value) >= 0,
         "containsAll(C)": _contains_all,
         "iterator()": lambda items: Cursor(watched(items)),
-        "toArray()": JavaList,
+        "toArray()": _copied,
         "equals(O)": same,
     },
     OBJECT,
@@ -250,11 +263,9 @@ MAP: Final[Table] = table(
         ),
         "containsKey(O)": _contains_key,
         "containsValue(O)": lambda holder, value: _index_of(list(holder.values()), value) >= 0,
-        "keySet()": lambda holder: JavaView(holder, source=holder),
-        "values()": lambda holder: JavaView(holder.values(), source=holder),
-        "entrySet()": lambda holder: JavaView(
-            [Entry(holder, key) for key in holder], source=holder
-        ),
+        "keySet()": lambda holder: _view(holder, holder),
+        "values()": lambda holder: _view(holder.values(), holder),
+        "entrySet()": lambda holder: _view([Entry(holder, key) for key in holder], holder),
         "getOrDefault(OO)": _get_or_default,
         "clear()": _clear,
         "equals(O)": same,

@@ -2,14 +2,18 @@
 
 import math
 import struct
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping.arithmetic import compare
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.signatures import Table, comparable, table
 from hookrack.edge.mapping.texts import OBJECT
-from hookrack.edge.mapping.values import INT, LONG, class_name, same, show
+from hookrack.edge.mapping.values import INT, LONG, TEXT_LIMIT, class_name, same, show
+
+_EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LAST: Final = 64
+_TEN_TO_LAST: Final = Decimal(10) ** _LAST
 
 
 def _wrapped(value: int, half: int) -> int:
@@ -22,11 +26,24 @@ def _whole(value: Any, half: int) -> int:
         if math.isnan(value):
             return 0
         return int(max(-half, min(half - 1, value)))
+    if isinstance(value, Decimal):
+        if int(value.as_tuple().exponent) >= _LAST or value.adjusted() < 0:
+            return 0
+        # What is above the last digits is a multiple of two to their number, so it wraps away.
+        whole = value.to_integral_value(ROUND_DOWN, _EXACT)
+        return _wrapped(int(_EXACT.remainder(whole, _TEN_TO_LAST)), half)
     return _wrapped(int(value), half)
 
 
-def _int_value(value: Any) -> int:
+def int_value(value: Any) -> int:
+    """Java's `intValue()` of any number."""
     return _whole(value, INT)
+
+
+def _plain(value: Decimal) -> str:
+    if abs(int(value.as_tuple().exponent)) > TEXT_LIMIT:
+        raise JavaException(f"a number of more than {TEXT_LIMIT} digits")
+    return format(value, "f")
 
 
 def _long_value(value: Any) -> int:
@@ -83,10 +100,10 @@ def _compare_to(value: Any, other: Any) -> int:
 
 NUMBER: Final[Table] = table(
     {
-        "intValue()": _int_value,
+        "intValue()": int_value,
         "longValue()": _long_value,
-        "shortValue()": lambda value: _wrapped(_int_value(value), 2**15),
-        "byteValue()": lambda value: _wrapped(_int_value(value), 2**7),
+        "shortValue()": lambda value: _wrapped(int_value(value), 2**15),
+        "byteValue()": lambda value: _wrapped(int_value(value), 2**7),
         "doubleValue()": _double_value,
         "floatValue()": _float_value,
         "toString()": show,
@@ -130,7 +147,7 @@ DOUBLE: Final[Table] = table(
 EXACT: Final[Table] = table(
     {
         "compareTo(O)": comparable("X", _compare_to),
-        "toPlainString()": lambda value: format(value, "f"),
+        "toPlainString()": _plain,
     },
     NUMBER,
 )

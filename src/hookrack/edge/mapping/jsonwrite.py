@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from math import isinf
 from typing import Final, TypeAlias
@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import orjson
 import re2
 
+from hookrack.edge.mapping.budget import OFTEN, tick
 from hookrack.edge.mapping.java import print_double, print_number
 
 Value: TypeAlias = "bool | int | float | Decimal | str | list[Value] | dict[str, Value] | None"
@@ -65,13 +66,13 @@ def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> st
 
     Raises: TooMuchText.
     """
-    if limit is not None:
+    try:
+        fits = limit is None or _fits(value, limit)
+        text = _as_java(orjson.dumps(value)) if fits else _write(value, limit=limit)
+    except (orjson.JSONEncodeError, RecursionError):
         text = _write(value, limit=limit)
-    else:
-        try:
-            text = _as_java(orjson.dumps(value))
-        except (orjson.JSONEncodeError, RecursionError):
-            text = _write(value, limit=None)
+    if limit is not None and len(text) > limit:
+        raise TooMuchText(f"longer than {limit} characters")
     return text.replace("/", "\\/") if slashes else text
 
 
@@ -127,6 +128,30 @@ def quote(text: str) -> str:
     return f'"{_MUST_ESCAPE.sub(_escape, text)}"'
 
 
+def _fits(value: Value, limit: int) -> bool:
+    """Whether a value is about that long at most, however often it holds the same parts."""
+    waiting: list[Value] = [value]
+    room = limit
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            room -= sum(map(len, map(str, here)))
+            items: Collection[Value] = here.values()
+        elif isinstance(here, list):
+            items = here
+        else:
+            items = (here,)
+        for item in items:
+            if isinstance(item, str):
+                room -= len(item)
+            elif isinstance(item, (dict, list)):
+                waiting.append(item)
+        room -= 4 * len(items) + 4
+        if room < 0:
+            return False
+    return True
+
+
 def _write(value: Value, *, limit: int | None) -> str:
     """Any value as JSON text, piece by piece; on the stack, what is open and what it ends with."""
     written: list[str] = []
@@ -143,6 +168,8 @@ def _write(value: Value, *, limit: int | None) -> str:
         else:
             written.append(lead + _scalar(item))
         room -= len(written[-1])
+        if len(written) % OFTEN == 0:
+            tick()
         if room < 0:
             raise TooMuchText(f"longer than {limit} characters")
         while open_:

@@ -21,6 +21,7 @@ from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
 from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
+from hookrack.edge.mapping.weighing import weight as weight_of
 
 _UTIL: Final = "util"
 
@@ -57,7 +58,7 @@ class _Statements:
         """Neighbouring nodes as one closure, which counts their steps, and some more, at once."""
         pieces = self._pieces(block)
         size = sum(len(node.text) for node in block.nodes if isinstance(node, syntax.Text))
-        weight = more + sum(map(_weight, block.nodes))
+        weight = more + sum(map(weight_of, block.nodes))
         place = _place(block)
         if is_quick(pieces):
             return at_once(pieces, Cost(weight, size, place))
@@ -221,10 +222,6 @@ def _only_text(block: Block) -> str | None:
 
 def _nothing(_: Run, __: list[str]) -> None:
     """A block of nothing."""
-
-
-def _weight(node: Node) -> int:
-    return 1 + len(node.steps) if isinstance(node, syntax.Reference) else 1
 
 
 def _place(block: Block) -> Place:

@@ -1,14 +1,17 @@
 """The methods of a String, as Java has them: lengths and places count UTF-16 units."""
 
+import re
 from functools import wraps
 from typing import Any, Final
 
 from hookrack.edge.mapping import java_regex
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.formats import formatted
 from hookrack.edge.mapping.signatures import Table, comparable, table
 from hookrack.edge.mapping.values import TEXT_LIMIT, Character, JavaArray, show
 
+_PAIRED: Final = re.compile("[\U00010000-\U0010ffff]")
 _BLANKS: Final = "".join(map(chr, range(0x21)))
 
 
@@ -16,8 +19,12 @@ def _units(text: str) -> str:
     """A text with every letter beyond 16 bits as two."""
     if text.isascii() or max(text) < "\U00010000":
         return text
-    data = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
+    return _PAIRED.sub(_halves, text)
+
+
+def _halves(found: re.Match[str]) -> str:
+    number = ord(found[0]) - 0x10000
+    return chr(0xD800 + (number >> 10)) + chr(0xDC00 + (number & 0x3FF))
 
 
 def _joined(text: str) -> str:
@@ -116,7 +123,9 @@ def _replace_first(text: str, pattern: str, new: str) -> str:
 
 
 def _split(text: str, pattern: str, limit: int = 0) -> JavaArray:
-    return JavaArray(java_regex.split(text, pattern, limit=limit))
+    parts = JavaArray(java_regex.split(text, pattern, limit=limit))
+    took(len(parts))
+    return parts
 
 
 def _join(_: str, between: str, *parts: Any) -> str:
