@@ -1,12 +1,12 @@
 """Expressions compiled to closures that give a value."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import arithmetic, syntax
 from hookrack.edge.mapping.containers import CHANGING, key_of
 from hookrack.edge.mapping.faults import JavaException, Place
+from hookrack.edge.mapping.figures import int_value
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import MEMBERS, Loop
 from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
@@ -20,7 +20,7 @@ from hookrack.edge.mapping.stepping import (
     short_call_step,
 )
 from hookrack.edge.mapping.syntax import Expression
-from hookrack.edge.mapping.values import equal, is_integer, show
+from hookrack.edge.mapping.values import equal, is_number, show
 
 Test = Callable[[Run], bool]
 RANGE: Final = 1_000_000  # the numbers of one range
@@ -261,9 +261,9 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
     def value(run: Run) -> Any:
         start, end = first(run), last(run)
         try:
-            if not (_is_range_end(start) and _is_range_end(end)):
+            if not (is_number(start) and is_number(end)):
                 return None
-            start, end = int(start), int(end)
+            start, end = int_value(start), int_value(end)
             if abs(end - start) > RANGE:
                 raise JavaException(f"a range of more than {RANGE} numbers")
         except JavaException as exc:
@@ -271,10 +271,6 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
         return JavaList(range(start, end + 1) if start <= end else range(start, end - 1, -1))
 
     return value
-
-
-def _is_range_end(value: Any) -> bool:
-    return is_integer(value) or isinstance(value, Decimal)
 
 
 def _truth(value: Value) -> Test:

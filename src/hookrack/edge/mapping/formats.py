@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
-from hookrack.edge.mapping.values import TEXT_LIMIT, is_number, show
+from hookrack.edge.mapping.values import TEXT_LIMIT, JavaArray, is_number, show
 
 WIDTH: Final = 10_000
 _FORMAT: Final = re.compile(
@@ -18,7 +18,9 @@ def formatted(_: str, pattern: str, *arguments: Any) -> str:
     """The pattern with its arguments in it. Raises: JavaException."""
     if pattern is None:
         raise JavaException("NullPointerException: the format is null")
-    given = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    given = (
+        arguments[0] if len(arguments) == 1 and isinstance(arguments[0], JavaArray) else arguments
+    )
     parts: list[str] = []
     at = size = following = 0
     for found in _FORMAT.finditer(pattern):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from math import isinf
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 import re2
@@ -46,6 +46,16 @@ class JavaList(list["Value"]):
     __slots__ = ()
 
 
+class Bean:
+    """What is no JSON to Java: it is written as an object of the members that it shows."""
+
+    __slots__ = ()
+
+    def members(self) -> "dict[str, Value]":
+        """The members; nothing of it is shown unless it says so."""
+        return {}
+
+
 class NotANumber(float):
     """The bare word NaN: a number of its own type, since it prints as itself even in JSON."""
 
@@ -53,7 +63,7 @@ class NotANumber(float):
 
 
 class TooMuchText(ValueError):  # noqa: N818 - as above
-    """A value that would print as more text than allowed, or that holds itself."""
+    """A value that would print as more text than allowed, that holds itself, or is no JSON."""
 
 
 def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> str:
@@ -134,6 +144,7 @@ def _write(value: Value, *, limit: int | None) -> str:
     open_: list[tuple[Iterator[tuple[str, Value]], str]] = []
     lead, item = "", value
     while True:
+        item = _shown(item)
         if isinstance(item, (dict, list)):
             if len(open_) == WRITTEN_NESTING:
                 raise TooMuchText(f"nested more than {WRITTEN_NESTING} deep, or within itself")
@@ -153,6 +164,10 @@ def _write(value: Value, *, limit: int | None) -> str:
             written.append(open_.pop()[1])
         else:
             return "".join(written)
+
+
+def _shown(item: object) -> Any:
+    return item.members() if isinstance(item, Bean) else item
 
 
 def _members(holder: "list[Value] | dict[str, Value]") -> Iterator[tuple[str, Value]]:
@@ -177,4 +192,6 @@ def _scalar(value: Value) -> str:
         return "null"
     if isinstance(value, (int, float, Decimal)):
         return print_number(value)
-    return quote(str(value))
+    if isinstance(value, str):
+        return quote(value)
+    raise TooMuchText("of a class that can't be written as JSON")
