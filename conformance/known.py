@@ -47,6 +47,7 @@ _KNOWN: Final = [
         r"",
         "views are copies",
     ),
+    (r"(?s)set\(\$foreach.*#foreach", r"every loop's own", r"", "two of that name"),
     (r"", r"", r"IllegalAccessError", "JSON of the oracle's own objects"),
 ]
 
