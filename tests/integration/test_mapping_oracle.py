@@ -9,7 +9,7 @@ from conformance.engine import answer, difference
 from conformance.fuzz import KINDS, Tally, differences
 from conformance.oracle import Oracle, running
 
-CASES = {"templates": 1_500, "paths": 1_500, "bodies": 1_500, "sent": 1_500}
+CASES = {"templates": 1_500, "typed": 600, "paths": 1_500, "bodies": 1_500, "sent": 1_500}
 
 
 @pytest.fixture(scope="module")

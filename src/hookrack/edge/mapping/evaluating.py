@@ -1,7 +1,6 @@
 """Expressions compiled to closures that give a value."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import arithmetic, syntax
@@ -22,7 +21,7 @@ from hookrack.edge.mapping.stepping import (
     short_call_step,
 )
 from hookrack.edge.mapping.syntax import Expression
-from hookrack.edge.mapping.values import equal, is_integer, show
+from hookrack.edge.mapping.values import equal, is_number, show
 
 Test = Callable[[Run], bool]
 TRACED: Final = 1_000  # references whose values a trace keeps
@@ -265,7 +264,7 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
     def value(run: Run) -> Any:
         start, end = first(run), last(run)
         try:
-            if not (_is_range_end(start) and _is_range_end(end)):
+            if not (is_number(start) and is_number(end)):
                 return None
             start, end = int_value(start), int_value(end)
             if abs(end - start) > RANGE:
@@ -276,10 +275,6 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
         return JavaList(range(start, end + 1) if start <= end else range(start, end - 1, -1))
 
     return value
-
-
-def _is_range_end(value: Any) -> bool:
-    return is_integer(value) or isinstance(value, Decimal)
 
 
 def _truth(value: Value) -> Test:

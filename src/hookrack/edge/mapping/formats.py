@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
-from hookrack.edge.mapping.values import TEXT_LIMIT, is_number, show
+from hookrack.edge.mapping.values import TEXT_LIMIT, JavaArray, is_number, show
 
 WIDTH: Final = 10_000
 _EXACT: Final = Context(prec=2 * WIDTH + 10, rounding=ROUND_HALF_UP)
@@ -21,7 +21,9 @@ def formatted(_: str, pattern: str, *arguments: Any) -> str:
     """The pattern with its arguments in it. Raises: JavaException."""
     if pattern is None:
         raise JavaException("NullPointerException: the format is null")
-    given = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    given = (
+        arguments[0] if len(arguments) == 1 and isinstance(arguments[0], JavaArray) else arguments
+    )
     parts: list[str] = []
     at = size = following = 0
     for found in _FORMAT.finditer(pattern):

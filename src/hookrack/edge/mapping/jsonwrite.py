@@ -5,7 +5,7 @@ import sys
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 from math import isinf
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 import re2
@@ -38,6 +38,7 @@ _SHORT: Final = {
     "\r": "\\r",
     "\t": "\\t",
 }
+_UNFIT: Final = "it can be too long"
 WRITTEN_NESTING: Final = 1_000
 
 
@@ -47,6 +48,16 @@ class JavaList(list["Value"]):
     __slots__ = ()
 
 
+class Bean:
+    """What is no JSON to Java: it is written as an object of the members that it shows."""
+
+    __slots__ = ()
+
+    def members(self) -> "dict[str, Value]":
+        """The members; nothing of it is shown unless it says so."""
+        return {}
+
+
 class NotANumber(float):
     """The bare word NaN: a number of its own type, since it prints as itself even in JSON."""
 
@@ -54,7 +65,7 @@ class NotANumber(float):
 
 
 class TooMuchText(ValueError):  # noqa: N818 - as above
-    """A value that would print as more text than allowed, or that holds itself."""
+    """A value that would print as more text than allowed, that holds itself, or is no JSON."""
 
 
 def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> str:
@@ -67,13 +78,27 @@ def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> st
     Raises: TooMuchText.
     """
     try:
-        fits = limit is None or _fits(value, limit)
-        text = _as_java(orjson.dumps(value)) if fits else _write(value, limit=limit)
+        text = _as_java(_plain_json(value, limit))
     except (orjson.JSONEncodeError, RecursionError):
         text = _write(value, limit=limit)
     if limit is not None and len(text) > limit:
         raise TooMuchText(f"longer than {limit} characters")
     return text.replace("/", "\\/") if slashes else text
+
+
+def _plain_json(value: Value, limit: int | None) -> bytes:
+    """JSON of what is made of JSON's own types. Raises: JSONEncodeError for all else."""
+    if limit is None:
+        return orjson.dumps(value)
+    if not _fits(value, limit):
+        raise orjson.JSONEncodeError(_UNFIT)
+    return orjson.dumps(value, _plain_list, orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+def _plain_list(value: object) -> "list[Value]":
+    if type(value) is not JavaList:
+        raise TypeError
+    return list(value)
 
 
 def _as_java(written: bytes) -> str:
@@ -159,6 +184,7 @@ def _write(value: Value, *, limit: int | None) -> str:
     open_: list[tuple[Iterator[tuple[str, Value]], str]] = []
     lead, item = "", value
     while True:
+        item = _shown(item)
         if isinstance(item, (dict, list)):
             if len(open_) == WRITTEN_NESTING:
                 raise TooMuchText(f"nested more than {WRITTEN_NESTING} deep, or within itself")
@@ -180,6 +206,10 @@ def _write(value: Value, *, limit: int | None) -> str:
             written.append(open_.pop()[1])
         else:
             return "".join(written)
+
+
+def _shown(item: object) -> Any:
+    return item.members() if isinstance(item, Bean) else item
 
 
 def _members(holder: "list[Value] | dict[str, Value]") -> Iterator[tuple[str, Value]]:
@@ -204,4 +234,6 @@ def _scalar(value: Value) -> str:
         return "null"
     if isinstance(value, (int, float, Decimal)):
         return print_number(value)
-    return quote(str(value))
+    if isinstance(value, str):
+        return quote(value)
+    raise TooMuchText("of a class that can't be written as JSON")

@@ -86,6 +86,7 @@ class Lexer:
     def next(self) -> Token:
         """The next token; at the end one of the kind `end`."""
         image, special, start = "", "", self._at
+        is_lost = False  # behind `##` that is no comment nothing of it is left
         while True:
             if self._at >= len(self.source):
                 if image:
@@ -102,10 +103,11 @@ class Lexer:
             self._act(rule.kind)
             if rule.mode == "token":
                 image = "." if rule.kind == "." else image  # what stands before it is lost
-                return Token(rule.kind, image, start, self._at, special)
+                return Token(rule.kind, image, start, self._at, "" if is_lost else special)
             if rule.mode == "special":
                 self._at -= 1
                 special += "".join(one or two for one, two in _DOLLARS.findall(image))
+                is_lost = image.startswith("##")
             if rule.mode != "more":
                 image, start = "", self._at
 

@@ -141,6 +141,7 @@ _SHORT: Final = {
 }
 _PART: Final = 16_384  # letters of a text that are escaped at once
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENCODED: Final = re.compile(r"(?:%..)+")
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
@@ -192,7 +193,11 @@ def _url_decode(_: Util, text: str | None) -> str:
     text = _given(text)
     if _BAD_ESCAPE.search(text):
         raise JavaException("IllegalArgumentException: % without two hexadecimal digits")
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
+    return _ENCODED.sub(_decoded, text.replace("+", " "))
+
+
+def _decoded(found: re.Match[str]) -> str:
+    return unquote_to_bytes(found[0]).decode("utf-8", "replace")
 
 
 def _base64_encode(_: Util, text: str | None) -> str:
@@ -234,10 +239,23 @@ class Loop(Printed):
         """A loop prints as the map it is to Java."""
         return show(self.extra)
 
+    def members(self) -> dict[str, Any]:
+        """In JSON as well."""
+        return self.extra
+
+    def found(self, key: Any) -> Any:
+        """What a template put into this loop under a key, or into one around it."""
+        loop: Loop | None = self
+        while loop is not None and isinstance(key, str):
+            if key in loop.extra:
+                return loop.extra[key]
+            loop = loop.parent
+        return None
+
     def member(self, name: str) -> Any:
         """What `$foreach.name` gives."""
         read = MEMBERS.get(name[:1].lower() + name[1:])
-        return read(self) if read is not None else self.extra.get(name)
+        return read(self) if read is not None else self.found(name)
 
 
 def _topmost(loop: Loop) -> Loop:
@@ -289,7 +307,7 @@ LOOP: Final[Table] = table(
         "getLast()": MEMBERS["last"],
         "getParent()": MEMBERS["parent"],
         "getTopmost()": MEMBERS["topmost"],
-        "get(O)": lambda loop, key: loop.extra.get(key) if isinstance(key, str) else None,
+        "get(O)": lambda loop, key: loop.found(key),
     },
     OBJECT,
 )

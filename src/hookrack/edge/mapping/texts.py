@@ -84,6 +84,20 @@ def _char_at(text: str, place: int) -> Character:
 
 
 @_in_units
+def _region_matches(text: str, start: int, other: str, place: int, size: int) -> bool:
+    if start < 0 or place < 0 or start > len(text) - size or place > len(other) - size:
+        return False
+    return size < 0 or text[start : start + size] == other[place : place + size]
+
+
+def _code_point_at(text: str, place: int) -> int:
+    rest = str(_substring(text, place))
+    if not rest:
+        raise JavaException(f"StringIndexOutOfBoundsException: index {place}")
+    return ord(rest[0])
+
+
+@_in_units
 def _compare(text: str, other: str) -> int:
     for mine, theirs in zip(text, other, strict=False):
         if mine != theirs:
@@ -128,10 +142,15 @@ def _split(text: str, pattern: str, limit: int = 0) -> JavaArray:
     return parts
 
 
-def _join(_: str, between: str, *parts: Any) -> str:
-    """The static `String.join`, of a list or of its arguments."""
-    items = parts[0] if len(parts) == 1 and isinstance(parts[0], list) else parts
-    shown = ["null" if each is None else show(each) for each in items]
+def _join_list(_: str, between: str, parts: list[Any] | None) -> str:
+    """The static `String.join`, of a list of texts."""
+    if parts is None:
+        raise JavaException("NullPointerException: an argument is null")
+    if not all(each is None or isinstance(each, str) for each in parts):
+        raise JavaException("ClassCastException: only texts are joined")
+    if any(type(each) is Character for each in parts):
+        raise JavaException("ClassCastException: only texts are joined")
+    shown = ["null" if each is None else each for each in parts]
     if sum(map(len, shown)) + len(between) * len(shown) > TEXT_LIMIT:
         raise JavaException(f"a text of more than {TEXT_LIMIT} letters")
     return between.join(shown)
@@ -216,7 +235,11 @@ TEXT: Final[Table] = table(
         "hashCode()": _hash,
         "toString()": str,
         "format(S*": formatted,
-        "join(S*": _join,
+        "join(SC)": _join_list,
+        "join(SSS)": lambda text, between, *parts: _join_list(text, between, [*parts]),
+        "join(SSSS)": lambda text, between, *parts: _join_list(text, between, [*parts]),
+        "regionMatches(ISII)": _region_matches,
+        "codePointAt(I)": _code_point_at,
         "valueOf(O)": _value_of,
     },
     OBJECT,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hookrack.edge.mapping.budget import OFTEN, changes, tick
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
-from hookrack.edge.mapping.jsonwrite import JavaList, TooMuchText, dump
+from hookrack.edge.mapping.jsonwrite import Bean, JavaList, TooMuchText, dump
 
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 TEXT_LIMIT: Final = 2**22  # letters of one print; what a rendering may give out is far less
@@ -57,8 +57,8 @@ class HeaderMap(dict[str, Any]):
         return value
 
 
-class Character(str):
-    """One letter as `charAt` gives it: no String to Java."""
+class Character(Bean, str):
+    """One letter as `charAt` gives it: no String to Java, and so none in JSON."""
 
     __slots__ = ()
 
@@ -78,7 +78,7 @@ class Entry:
         return self.map.get(self.key)
 
 
-class Cursor:
+class Cursor(Bean):
     """What `iterator()` gives."""
 
     __slots__ = ("ahead", "items")
@@ -115,7 +115,7 @@ class JavaClass:
         self.name = name
 
 
-class Printed(ABC):
+class Printed(Bean, ABC):
     """A value of its own kind that says how it prints."""
 
     __slots__ = ()
