@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import Final
 
-import botocore.auth
-import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
@@ -40,16 +38,16 @@ def theirs(
     body: bytes, headers: dict[str, str], *, host: str, region: str, by: Credentials
 ) -> dict[str, str]:
     """The headers that the SDK signs a call with, at the moment that the headers tell."""
-    moment = dt.datetime.strptime(headers["X-Amz-Date"], WRITTEN)  # noqa: DTZ007
     kept = {name: headers[name] for name in ("Host", "Content-Type", "X-Amz-Target")}
     scheme = "http" if ":" in host else "https"
     request = AWSRequest("POST", f"{scheme}://{host}/", headers=kept, data=body)
+    request.context["timestamp"] = headers["X-Amz-Date"]
     signer = SigV4Auth(
         ReadOnlyCredentials(by.access_key, by.secret_key, by.token or None, None), "sqs", region
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.auth, "get_current_datetime", lambda: moment)
-        signer.add_auth(request)
+    signer._modify_request_before_signing(request)  # from here on as `add_auth` without its clock
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
     return dict(request.headers.items())
 
 
