@@ -46,9 +46,7 @@ def to_message(envelope: bytes, *, attributes: Mapping[str, str] | None = None) 
     fields["MessageAttributes"] = {
         name: {"DataType": "String", "StringValue": value} for name, value in told.items()
     }
-    size += sum(
-        len(name) + len("String") + len(value.encode()) for name, value in told.items()
-    )
+    size += sum(len(name) + len("String") + len(value.encode()) for name, value in told.items())
     return Message(fields, size)
 
 
