@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -160,8 +161,11 @@ class Liar:
             self.agents.append(headers.get("user-agent", ""))
             if self.lies.get(action):
                 status, told = self.lies[action].pop(0)
-                if status:  # else it hangs up
+                if status > 0:  # else it hangs up, below 0 without a goodbye
                     writer.write(_answer(status, told))
+                elif status < 0:
+                    sock = writer.get_extra_info("socket")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
                 writer.write(await self._pass_on(first, headers, body))
             await writer.drain()

@@ -12,7 +12,7 @@ import boto3
 import httpx
 import pytest
 from queueing import failed, receive
-from sqsing import OWNER, REGION, Liar, Sqs, moto, refusal
+from sqsing import OWNER, REGION, Liar, Sqs, free_port, moto, refusal
 
 from hookrack.errors import ConfigError, Unavailable
 from hookrack.ports import LetterFilter
@@ -91,8 +91,8 @@ async def test_after_a_refusal_the_sdk_is_asked_for_a_while(source: SqsSource, l
 
 @pytest.mark.parametrize(
     "lie",
-    [refusal("ThrottlingException"), refusal("InternalError", status=503), (0, {})],
-    ids=["throttled", "a bad moment", "hung up"],
+    [refusal("ThrottlingException"), refusal("InternalError", status=503), (0, {}), (-1, {})],
+    ids=["throttled", "a bad moment", "hung up", "reset"],
 )
 async def test_after_a_bad_moment_the_quick_way_goes_on(
     source: SqsSource, liar: Liar, lie: tuple[int, dict[str, Any]]
@@ -116,6 +116,21 @@ async def test_what_is_throttled_isnt_asked_again_at_once_by_all(
     await asyncio.gather(*(queue.send("acme", b"x") for _ in range(160)))
     assert time.monotonic() - began > 0.3  # the slowest of 16 took its breath
     assert len([each for each in asked(liar) if each[1]]) == 16
+
+
+async def test_where_nobody_listens_the_quick_way_rests(server: Sqs) -> None:
+    """When no connection can be made, the SDK says so, and its are the calls for a while."""
+    await server.make()
+    nowhere = f"http://127.0.0.1:{free_port()}/{OWNER}/q"
+    client = await SqsClient.open(read_address(nowhere))
+    hot = client._opened.hot
+    assert hot is not None
+    rested = [hot.rests]
+    with pytest.raises(Unavailable, match="can't be reached"):
+        await client.call("receive_message", QueueUrl=nowhere)
+    rested.append(hot.rests)
+    assert rested == [False, True]
+    await client.close()
 
 
 async def test_an_answer_that_is_none_is_asked_for_again(source: SqsSource, liar: Liar) -> None:

@@ -85,9 +85,9 @@ class HotCalls:
                 self._url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 told, status = await answer.read(), answer.status
-        except aiohttp.ServerDisconnectedError as exc:  # it was idle for too long
-            raise NotAnsweredError from exc
         except (aiohttp.ClientError, OSError) as exc:
+            if _was_cut(exc):
+                raise NotAnsweredError from exc
             raise self._rest() from exc
         if status != HTTPStatus.OK:
             if status < HTTPStatus.INTERNAL_SERVER_ERROR and not _is_throttled(status, told):
@@ -119,6 +119,12 @@ class HotCalls:
 def _written(seconds: int) -> str:
     """A time as signatures have it."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+
+
+def _was_cut(exc: Exception) -> bool:
+    """Whether a connection that there was ended: idle for too long, or with a container frozen."""
+    ended = aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError
+    return isinstance(exc, ended) and not isinstance(exc, aiohttp.ClientConnectorError)
 
 
 def _is_throttled(status: int, told: bytes) -> bool:
