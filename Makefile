@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos conformance kairos bench docs lock clean
+.PHONY: all setup run check fmt test chaos conformance kairos fuzz bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -53,6 +53,13 @@ conformance: setup
 kairos: setup
 	$(BIN)/python -m examples.kairos
 
+# What reads hostile bytes, under atheris, FUZZ_SECONDS for each of TARGETS. What it finds is kept in fuzz/found.
+FUZZ_SECONDS ?= 30
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --require-hashes \
+		--target .venv/fuzz -r fuzz/requirements.lock
+	PYTHONPATH=tests:.venv/fuzz $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(TARGETS)
+
 bench: setup
 	$(BIN)/python -m bench $(BENCH)
 
@@ -63,6 +70,8 @@ docs: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --no-annotate --custom-compile-command "make lock" -o fuzz/requirements.lock fuzz/requirements.in
 	for each in worker api; do \
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 			--python-version 3.11 --constraint requirements.lock --no-annotate --custom-compile-command "make lock" \
