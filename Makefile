@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos conformance kairos fuzz bench docs lock clean
+.PHONY: all setup run check fmt test chaos crowd conformance kairos fuzz bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -41,6 +41,11 @@ CYCLES ?= 200
 chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
 	$(BIN)/python -m chaos.lease --cycles $(CYCLES)
+
+# 5,000 slow sockets beside honest senders, then 100,000 clients that hang up in mid-request.
+crowd: setup
+	$(BIN)/python -m chaos.slow
+	$(BIN)/python -m chaos.cancel
 
 # The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
 CASES ?= 3000
