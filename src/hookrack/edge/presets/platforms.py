@@ -232,8 +232,8 @@ PLATFORMS: Final = {
         delivery=("body.signature.token",),
         event="body.event-data.event",
         caution="Signed are a time and a token, not what the body says, so a token is taken once: "
-        "who records a request and sends it with another body sends a duplicate. Not so where dedupe "
-        "names another place, such as body.$['event-data'].id. Unverified: whether a retry "
+        "who records a request and sends it with another body sends a duplicate. Not so where "
+        "dedupe names another place, such as body.$['event-data'].id. Unverified: whether a retry "
         "has the token of the first try; if not, it is an event of its own.",
     ),
     "hubspot": Preset(
