@@ -31,7 +31,7 @@ from hookrack.tokens import ADMIN_TOKEN_FILE
 # Objects more than there were, until the young, the middle-aged, and all are looked through. Each
 # connection is some fifty: at Python's own figures a thousand of them mean a look at everything, in
 # which nobody is answered.
-_GARBAGE: Final = (2_000, 5, 100)
+_GARBAGE: Final = (2_000, 5, 50)
 
 
 async def serve(
