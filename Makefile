@@ -6,7 +6,7 @@ DATA_DIR ?= .hookrack
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: all setup run check fmt test chaos conformance kairos bench docs lock clean
+.PHONY: all setup run check audit fmt test chaos crowd conformance kairos fuzz bench docs lock clean
 all: check test
 
 setup: $(STAMP)
@@ -27,6 +27,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --severity-level medium src
+	@.ci/audit --if-reachable
+
+# Known holes in what is pinned; fails where PyPI's vulnerability service doesn't answer.
+audit: setup
+	.ci/audit
 
 fmt: setup
 	$(BIN)/ruff check --fix .
@@ -42,6 +47,11 @@ chaos: setup
 	$(BIN)/python -m chaos.kill --cycles $(CYCLES)
 	$(BIN)/python -m chaos.lease --cycles $(CYCLES)
 
+# 5,000 slow sockets beside honest senders, then 100,000 clients that hang up in mid-request.
+crowd: setup
+	$(BIN)/python -m chaos.slow
+	$(BIN)/python -m chaos.cancel
+
 # The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
 CASES ?= 3000
 SEED ?= 1
@@ -53,6 +63,13 @@ conformance: setup
 kairos: setup
 	$(BIN)/python -m examples.kairos
 
+# What reads hostile bytes, under atheris, FUZZ_SECONDS for each of TARGETS. What it finds is kept in fuzz/found.
+FUZZ_SECONDS ?= 30
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --require-hashes \
+		--target .venv/fuzz -r fuzz/requirements.lock
+	PYTHONPATH=tests:.venv/fuzz $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(TARGETS)
+
 bench: setup
 	$(BIN)/python -m bench $(BENCH)
 
@@ -63,6 +80,8 @@ docs: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --no-annotate --custom-compile-command "make lock" -o fuzz/requirements.lock fuzz/requirements.in
 	for each in worker api; do \
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 			--python-version 3.11 --constraint requirements.lock --no-annotate --custom-compile-command "make lock" \

@@ -7,6 +7,7 @@ import sys
 import time
 
 from bench import (
+    rows_aws,
     rows_door,
     rows_idle,
     rows_ingest,
@@ -26,6 +27,7 @@ ROWS = (
     *rows_read.ROWS,
     *rows_pull.ROWS,
     *rows_worker.ROWS,
+    *rows_aws.ROWS,
     *rows_memory.ROWS,
     *rows_idle.ROWS,
 )

@@ -7,6 +7,8 @@ from pathlib import Path
 from time import monotonic
 
 from conformance import oracle as second
+from conformance.corpus import corpus
+from conformance.corpus import misses as misses_of_corpus
 from conformance.fuzz import KINDS, Tally, differences
 from conformance.recorded import load, misses
 
@@ -23,7 +25,7 @@ def main() -> int:
         sys.stderr.write(f"{absent}\n")
         return 2
     with second.running() as oracle:
-        wrong = _recorded(oracle)
+        wrong = _recorded(oracle) + _corpus(oracle)
         for kind in options.kind or KINDS:
             wrong += _generated(kind, oracle, cases=options.cases, seed=options.seed)
     return 1 if wrong else 0
@@ -40,6 +42,19 @@ def _recorded(oracle: second.Oracle) -> int:
     for name, who, how in found:
         print(f"recorded {name}: {who} gives {how}")
     print(f"recorded: {len(cases)} cases, {len(found)} missed")
+    return len(found)
+
+
+def _corpus(oracle: second.Oracle) -> int:
+    """What a direct flow sends of every template and payload of the corpus."""
+    named = os.environ.get("HOOKRACK_CORPUS", "")
+    cases = list(corpus(Path(named))) if named else []
+    found = list(misses_of_corpus(cases, oracle))
+    for name, how in found:
+        print(f"corpus {name}:\n{how}")
+    print(
+        f"corpus, sent by API Gateway: {len(cases)} cases, {len(found)} differ from the local door"
+    )
     return len(found)
 
 

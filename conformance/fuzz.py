@@ -13,6 +13,7 @@ from conformance.engine import answer, difference, is_bounded
 from conformance.known import reason
 from conformance.oracle import BATCH, Case, Oracle, Result
 from conformance.templates import template
+from conformance.typed import typed
 
 TRIES: Final = 600  # questions to the oracle while a difference is made small
 _REQUEST: Final[dict[str, Any]] = {
@@ -58,6 +59,7 @@ class Kind:
 
 KINDS: Final[dict[str, Kind]] = {
     "templates": Kind(lambda rnd: _case(template(rnd), body(rnd))),
+    "typed": Kind(lambda rnd: _case(typed(rnd), body(rnd))),
     "paths": Kind(lambda rnd: _case(rnd.choice(_ASKED), body(rnd), path(rnd))),
     "bodies": Kind(lambda rnd: _case(rnd.choice(_READ), body(rnd))),
     "sent": Kind(sent.case, sent.written, _sent),

@@ -5,16 +5,18 @@ form must be one message, and the envelope in it the event that the flow makes h
 request, or one that becomes a dead letter where the flow refuses the request.
 """
 
+from functools import lru_cache
 from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from conformance.bodies import body
-from conformance.engine import is_bounded
+from conformance.engine import compiled, is_bounded
 from conformance.oracle import Case, Result
-from conformance.templates import piece, template
+from conformance.templates import piece
+from conformance.templates import template as any_template
 
-from hookrack.edge.mapping import Limits, TemplateInvalid, compile_template
+from hookrack.edge.mapping import Limits, TemplateInvalid
 from hookrack.edge.mapping.aws import NotDirect, sqs_template
 from hookrack.edge.mapping.step import FlowMapping
 from hookrack.errors import Code, Poison, Rejected
@@ -68,11 +70,14 @@ _WHOLE: Final = [
 
 def case(rnd: Random) -> Case:
     """A template that sets our variables, and a request; `context` is what a flow here has."""
-    text = _template(rnd)
-    request = _request(rnd)
+    return case_of(_template(rnd), _request(rnd))
+
+
+def case_of(template: str, request: Request) -> Case:
+    """A request to a flow with that template, as API Gateway and a flow here see it."""
     seen = FlowMapping({}).seen(request, EVENT_ID)
     return {
-        "template": text,
+        "template": template,
         "request": {
             "body": seen.body,
             "headers": dict(seen.headers),
@@ -89,7 +94,7 @@ def _template(rnd: Random) -> str:
     if kind < 0.5:
         return _sound(rnd)
     if kind < 0.6:
-        return template(rnd)
+        return any_template(rnd)
     parts = ["#set($j = $input.path('$'))" if rnd.random() < 0.9 else ""]
     for name in _SOUND:
         if rnd.random() < 0.5:
@@ -141,11 +146,16 @@ def request_of(sent: bytes, *, header: str = "H") -> Request:
 
 def written(asked: Case) -> Case:
     """The case with its template written out, or as it is where that can't be done."""
+    text = _direct(asked["template"])
+    return asked if text is None else {**asked, "template": text}
+
+
+@lru_cache(maxsize=16)
+def _direct(template: str) -> str | None:
     try:
-        compiled = compile_template(asked["template"])
-        return {**asked, "template": sqs_template(compiled, account=ACCOUNT, flow=FLOW)}
+        return sqs_template(compiled(template), account=ACCOUNT, flow=FLOW)
     except (TemplateInvalid, NotDirect):
-        return asked
+        return None
 
 
 def difference(asked: Case, theirs: Result) -> str | None:
@@ -168,10 +178,9 @@ def difference(asked: Case, theirs: Result) -> str | None:
 def _accepted(asked: Case) -> Event | Rejected:
     sent: dict[str, Any] = asked["request"]
     request = request_of(sent["body"].encode(), header=sent["headers"].get("h", "H"))
-    compiled = compile_template(asked["template"])
     try:
         return FlowMapping({}).apply(
-            compiled, request, event_id=EVENT_ID, limits=Limits(output=2**22)
+            compiled(asked["template"]), request, event_id=EVENT_ID, limits=Limits(output=2**22)
         )
     except Rejected as exc:
         return exc

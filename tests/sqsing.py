@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,10 +18,12 @@ from typing import Any, Final
 
 from harness import missing, wait_until
 
-from hookrack.queues.sqs_client import SqsClient
+from hookrack.queues.sqs_client import TRIES, SqsClient
 from hookrack.queues.sqs_open import SqsSource
 from hookrack.sqs_address import QueueAddress, read_address
 
+# How often a call is made that is always refused: once the quick way, then by the SDK.
+ASKED: Final = 1 + TRIES
 REGION: Final = "eu-west-1"
 OWNER: Final = "123456789012"
 # What moto takes; nothing of the machine's own is read.
@@ -134,6 +137,8 @@ class Liar:
     url: str = ""
     lies: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    signers: list[str] = field(default_factory=list)  # the access keys of those calls
+    agents: list[str] = field(default_factory=list)  # their user agents: the SDK tells its name
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator["Liar"]:
@@ -151,9 +156,16 @@ class Liar:
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             action = headers.get("x-amz-target", ".").rpartition(".")[2]
             self.heard.append((action, json.loads(body or b"{}")))
+            signed = headers.get("authorization", "")
+            self.signers.append(signed.partition("Credential=")[2].partition("/")[0])
+            self.agents.append(headers.get("user-agent", ""))
             if self.lies.get(action):
                 status, told = self.lies[action].pop(0)
-                writer.write(_answer(status, told))
+                if status > 0:  # else it hangs up, below 0 without a goodbye
+                    writer.write(_answer(status, told))
+                elif status < 0:
+                    sock = writer.get_extra_info("socket")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
                 writer.write(await self._pass_on(first, headers, body))
             await writer.drain()

@@ -93,7 +93,7 @@ def _read(own: Fields, name: str, path_name: str) -> str:
     try:
         if path.stat().st_size > TEMPLATE_BYTES:
             own.refuse(name, f"{path} has more than {TEMPLATE_BYTES} bytes", "Make it smaller.")
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")  # an editor's mark at the start is no text
     except OSError as exc:
         own.refuse(name, f"{path} can't be read: {exc.strerror}", "Paths begin at this file.")
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ A flow file that `serve` was given owns what it declares; the rest is the API's.
 holds a `Live` view that follows the registry's changes.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,16 +60,21 @@ class Live:
         self.tokens = tokens
         self.owned = Owned()
         self._known: dict[str, _Known] = {}
+        self._reading = asyncio.Lock()
 
     async def refresh(self) -> Records:
         """Read what is kept and put it in force.
 
         Raises: Unavailable; ConfigError when it can't be opened with this secret key.
         """
-        records = await self._registry.load()
-        self.configuration, self.owned = self._read(records)
-        kept = {digest: Token.parse(text) for digest, text in records.token.items()}
-        self.tokens = self._admin.along_with(kept)
+        async with self._reading:
+            records = await self._registry.load()
+            if all(self._is_known(name, text) for name, text in records.flow.items()):
+                self.configuration, self.owned = self._read(records)
+            else:  # a large template takes seconds, in which others are answered
+                self.configuration, self.owned = await asyncio.to_thread(self._read, records)
+            kept = {digest: Token.parse(text) for digest, text in records.token.items()}
+            self.tokens = self._admin.along_with(kept)
         return records
 
     async def follow(self) -> None:
@@ -213,17 +219,21 @@ class Live:
             detail = f"The {kind} {name} stands in the flow file that the server was given."
             raise Rejected(Code.OWNED_BY_FILE, detail)
 
+    def _is_known(self, name: str, text: str) -> bool:
+        known = self._known.get(name)
+        return known is not None and known.text == text
+
     def _read(self, records: Records) -> tuple[Configuration, Owned]:
         owners: dict[str, Owner] = {}
         flows: dict[str, dict[str, Flow]] = {}
         for name, text in records.flow.items():
             account, _, flow_id = name.partition("/")
-            known = self._known.get(name)
-            if known is None or known.text != text:
+            if not self._is_known(name, text):
                 record = json.loads(text)
                 document = self._opened(name, record["fields"])
                 flow = read_flow(flow_id, document, account=account)
-                known = self._known[name] = _Known(text, record["owner"], flow)
+                self._known[name] = _Known(text, record["owner"], flow)
+            known = self._known[name]
             owners[name] = known.owner
             flows.setdefault(account, {})[flow_id] = known.flow
         self._known = {name: self._known[name] for name in records.flow}

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from queueing import bodies, envelope, failed, receive, send
-from sqsing import Liar, Sqs, refusal
+from sqsing import ASKED, Liar, Sqs, refusal
 
 from hookrack.errors import Code, Rejected, Unavailable
 from hookrack.ports import LetterFilter
@@ -203,7 +203,7 @@ async def test_a_delete_that_fails_leaves_both(between: SqsSource, liar: Liar) -
     queue = between.queue()
     await send(queue, b"a")
     (delivery,) = await queue.receive(10, wait=NO_WAIT)
-    liar.lies["DeleteMessageBatch"] = [refusal("InternalError", status=500)] * 3
+    liar.lies["DeleteMessageBatch"] = [refusal("InternalError", status=500)] * ASKED
     with pytest.raises(Unavailable):
         await queue.bury([failed(delivery)])
     assert (await queue.stats()).depth == 1

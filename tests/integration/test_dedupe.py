@@ -1,6 +1,8 @@
 """Repeated deliveries through a real server: by whose id they are known, and who counts them."""
 
 import asyncio
+import hmac
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -81,6 +83,25 @@ async def test_an_id_in_a_signed_body_tells_repeats(
         ids.append(await sent(client, to, body, **headers))
         await life(client, ids[-1])
     assert (await life(client, ids[1]))["duplicateOf"] == ids[0]
+
+
+async def test_a_token_that_signs_no_body_is_taken_once(
+    client: httpx.AsyncClient, account: str
+) -> None:
+    """A recorded signature of Mailgun's under another body is a duplicate and not stored."""
+    to = await made(client, account, {"type": "mailgun", "secrets": [SECRET]})
+    stamp = str(int(time.time()))
+
+    def body(event_id: str, token: str) -> bytes:
+        made = hmac.digest(SECRET.encode(), f"{stamp}{token}".encode(), "sha256").hex()
+        signature = {"timestamp": stamp, "token": token, "signature": made}
+        return json.dumps({"signature": signature, "event-data": {"id": event_id}}).encode()
+
+    first = await sent(client, to, body("e-1", "tok-1"))
+    forged = await life(client, await sent(client, to, body("e-2", "tok-1")))
+    assert (forged["status"], forged["duplicateOf"]) == ("duplicate", first)
+    other = await life(client, await sent(client, to, body("e-2", "tok-2")))
+    assert other["status"] == "stored"
 
 
 async def test_the_flows_own_place_goes_first(client: httpx.AsyncClient, account: str) -> None:

@@ -251,3 +251,17 @@ async def test_the_command_line_does_the_same(served: Served, desk: Desk) -> Non
     assert dry == done == {"replayed": 1, "refused": 0, "skipped": 0, "expired": 0}
     refused = hookrack("rejections", "replay", "--data-dir", str(served.data_dir), **ENVIRON)
     assert refused.returncode == 2
+
+
+async def test_the_command_line_says_why_it_skips(served: Served, desk: Desk) -> None:
+    """What a replay leaves out is explained beside the counts, with what would take it in."""
+    await desk.flow({"keys": ["k"], "auth": {"type": "github", "secrets": ["s"]}})
+    await desk.post(b"{}")
+    await desk.listed(1)
+    words = ("rejections", "replay", "--account", desk.account, "--dry-run")
+    at = ("--data-dir", str(served.data_dir))
+    plain = hookrack(*words, *at, **ENVIRON)
+    assert json.loads(plain.stdout)["skipped"] == 1
+    assert "--trust takes them in" in plain.stderr
+    trusted = hookrack(*words, "--trust", *at, **ENVIRON)
+    assert (json.loads(trusted.stdout)["replayed"], trusted.stderr) == (1, "")

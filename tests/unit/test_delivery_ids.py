@@ -19,6 +19,7 @@ from hookrack.edge.sent import Sent
         ("stripe", b'{"id": ""}', {}, None),
         ("stripe", b"\xff{", {}, None),
         ("telegram", b'{"update_id": 12345678901234567890}', {}, "12345678901234567890"),
+        ("mailgun", b'{"signature": {"token": "t-1"}, "event-data": {"id": "e"}}', {}, "t-1"),
         ("calcom", b"{}", {}, None),
         ("dropbox", b"{}", {}, None),
     ],

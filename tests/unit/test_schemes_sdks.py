@@ -2,15 +2,21 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from urllib.parse import urlencode
 
 import pytest
 from Adyen.util import generate_notification_sig, generate_payload_sig
-from signing import NOW, SECRET, Signed, rule, verdict
+from paddle_billing.Notifications import Secret as PaddleSecret
+from paddle_billing.Notifications import Verifier
+from signing import NOW, SECRET, URL, Signed, hmac_signed, rule, verdict
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 from stripe import WebhookSignature
+from svix.webhooks import Webhook as SvixWebhook
+from twilio.request_validator import RequestValidator
 
 from hookrack.errors import Code
 
@@ -42,10 +48,38 @@ def standard_webhooks(time: int) -> Signed:
 
 
 def svix(time: int) -> Signed:
-    """The same signature under the header names of Svix."""
-    signed = standard_webhooks(time)
-    renamed = {name.replace("webhook", "svix"): text for name, text in signed.headers.items()}
-    return replace(signed, auth=rule("svix", f"whsec_{SECRET}"), headers=renamed)
+    """As Svix's library makes it."""
+    moment = dt.datetime.fromtimestamp(time, dt.UTC)
+    made = SvixWebhook(f"whsec_{SECRET}").sign("msg_7", moment, BODY)
+    headers = {"svix-id": "msg_7", "svix-timestamp": str(time), "svix-signature": made}
+    return Signed(rule("svix", f"whsec_{SECRET}"), headers, BODY.encode())
+
+
+class Form(dict[str, list[str]]):
+    """A form of Django's kind, which Twilio's library knows."""
+
+    def getlist(self, name: str) -> list[str]:
+        """All values of a field."""
+        return self[name]
+
+
+def twilio(_time: int) -> Signed:
+    """A form as Twilio's library signs it, a field with two values in it."""
+    fields = Form(CallSid=["CA12"], To=["+1 23"], Digit=["7", "5"], Text=["\u00fc&"])
+    made = RequestValidator(SECRET).compute_signature(URL, fields)
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": made}
+    return Signed(rule("twilio", SECRET), headers, urlencode(fields, doseq=True).encode())
+
+
+def twilio_json(_time: int) -> Signed:
+    """JSON as Twilio's library signs it: by its hash in the address."""
+    validator = RequestValidator(SECRET)
+    url = f"{URL}&bodySHA256={sha256(BODY.encode()).hexdigest()}"
+    headers = {"content-type": "application/json"}
+    made = validator.compute_signature(url, {})
+    assert validator.validate(url, BODY, made)
+    signed = Signed(rule("twilio", SECRET), headers | {"x-twilio-signature": made}, BODY.encode())
+    return replace(signed, url=url)
 
 
 def adyen(_time: int) -> Signed:
@@ -73,7 +107,7 @@ def adyen_header(_time: int) -> Signed:
 
 Sign = Callable[[int], Signed]
 each_library = pytest.mark.parametrize(
-    "sign", [stripe, slack, standard_webhooks, svix, adyen, adyen_header]
+    "sign", [stripe, slack, standard_webhooks, svix, adyen, adyen_header, twilio, twilio_json]
 )
 
 
@@ -93,6 +127,8 @@ def test_what_was_changed_after_signing_is_refused(sign: Sign) -> None:
             body = signed.body[:place] + other + signed.body[place + 1 :]
             assert verdict(replace(signed, body=body)) is Code.SIGNATURE_INVALID, place
     for name, text in signed.headers.items():
+        if name == "content-type":  # Twilio doesn't sign it
+            continue
         for place in range(len(text.partition(",v0=")[0])):
             changed = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
             headers = dict(signed.headers) | {name: changed}
@@ -108,3 +144,25 @@ def test_what_was_signed_at_another_time_is_refused(sign: Sign, seconds: int) ->
     """Five minutes are what these providers allow; one second more is refused."""
     assert verdict(sign(NOW + seconds)) is Code.SIGNATURE_INVALID
     assert verdict(sign(NOW + seconds - (1 if seconds > 0 else -1))) is None
+
+
+@dataclass
+class Received:
+    """A request as Paddle's library takes it."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def test_paddles_library_takes_what_ours_takes() -> None:
+    """The library only verifies: what is signed for our tests is right by it, changed it isn't."""
+    signed = hmac_signed("paddle", BODY.encode())
+    headers = {"Paddle-Signature": signed.headers["paddle-signature"]}
+
+    def verify(body: bytes) -> bool:
+        request = Received(headers, body)
+        return bool(Verifier().verify(request, PaddleSecret(SECRET), verify_time_drift=False))
+
+    assert verify(signed.body)
+    assert not verify(signed.body + b" ")
+    assert verdict(signed) is None

@@ -1,6 +1,7 @@
 """One serving process: everything started in order, a banner, and everything stopped in order."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from hookrack import __version__
 from hookrack.app import App, open_app
@@ -25,6 +27,11 @@ from hookrack.server_file import Announcement, announced
 from hookrack.settings import Settings
 from hookrack.telemetry import emit, log
 from hookrack.tokens import ADMIN_TOKEN_FILE
+
+# Objects more than there were, until the young, the middle-aged, and all are looked through. Each
+# connection is some fifty: at Python's own figures a thousand of them mean a look at everything, in
+# which nobody is answered.
+_GARBAGE: Final = (2_000, 5, 50)
 
 
 async def serve(
@@ -52,6 +59,7 @@ async def serve(
                     seconds = time.monotonic() - began
                     print(_banner(app, url, seconds=seconds), flush=True)  # noqa: T201
                     emit(log.SERVER_READY, version=__version__, role=settings.role)
+                    _settle_garbage()
                     await signals.obey(partial(_read_again, app, announce=announce, tls=tls))
                     emit(log.SERVER_STOPPING)
     emit(log.SERVER_STOPPED)
@@ -128,6 +136,13 @@ async def _workers(app: App) -> AsyncIterator[list[Worker]]:
         yield workers
     finally:
         await asyncio.gather(*(worker.stop() for worker in workers))
+
+
+def _settle_garbage() -> None:
+    """What is there now stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
 
 
 @asynccontextmanager

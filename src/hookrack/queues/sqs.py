@@ -84,9 +84,10 @@ class SqsQueue:
                 f"As a message it is larger than the {self._pair.max_bytes} bytes of the queue."
             )
             raise Rejected(Code.BODY_TOO_LARGE, detail)
-        group = self._pair.group(account, unique=hashlib.sha256(envelope).hexdigest())
+        unique = hashlib.sha256(envelope).hexdigest() if self._pair.is_fifo else ""
+        message.fields.update(self._pair.group(account, unique=unique))
         began = self._loop.time()
-        await self._sender.send(Message(message.fields | group, message.size))
+        await self._sender.send(message)
         metrics.OPERATION_SECONDS.observe(self._loop.time() - began, "send")
 
     async def receive(self, limit: int, *, wait: timedelta) -> list[Delivery]:

@@ -32,8 +32,8 @@ class Sender:
         self._bytes = 0  # of what waits
         self._running: set[asyncio.Task[None]] = set()
 
-    async def send(self, message: Message) -> None:
-        """Returns when SQS has it. Raises: Unavailable."""
+    def send(self, message: Message) -> "asyncio.Future[None]":
+        """Done when SQS has it; or it raises Unavailable, as this does. Raises: Unavailable."""
         if self._bytes + message.size > WAITING_BYTES:
             raise _refused("too much waits to be sent to SQS")
         done: asyncio.Future[None] = self._loop.create_future()
@@ -43,7 +43,7 @@ class Sender:
             self._loop.call_soon(self._pump)  # after all others of this tick
         elif self._is_full:
             self._pump()
-        await done
+        return done
 
     @property
     def _is_full(self) -> bool:
@@ -61,14 +61,15 @@ class Sender:
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and len(batch) < PER_CALL:
-            message, done = self._waiting[0]
-            if batch and size + message.size > MESSAGE_BYTES:
+            each = self._waiting[0]
+            own = each[0].size
+            if batch and size + own > MESSAGE_BYTES:
                 break
             self._waiting.popleft()
-            self._bytes -= message.size
-            if not done.done():
-                batch.append((message, done))
-                size += message.size
+            self._bytes -= own
+            if not each[1].done():
+                batch.append(each)
+                size += own
         return batch
 
     def _returned(self, task: asyncio.Task[None]) -> None:

@@ -22,6 +22,7 @@ RESERVE: Final = 16 * 1024  # of it, so that a dead letter has room for its reas
 PER_CALL: Final = 10  # messages
 ENCODING: Final = "hookrackEncoding"
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN: Final = bytes([*b"\t\n\r", *range(0x20, 0x80)])  # legal at a glance
 
 Fields = dict[str, Any]
 
@@ -39,18 +40,20 @@ def to_message(envelope: bytes, *, attributes: Mapping[str, str] | None = None) 
     body, armoured = _legal(envelope)
     told = dict(attributes or {}) | ({ENCODING: "base64"} if armoured else {})
     fields: Fields = {"MessageBody": body}
-    if told:
-        fields["MessageAttributes"] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in told.items()
-        }
-    size = len(body.encode()) + sum(
-        len(name) + len("String") + len(value.encode()) for name, value in told.items()
-    )
+    size = len(body) if body.isascii() else len(body.encode())
+    if not told:
+        return Message(fields, size)
+    fields["MessageAttributes"] = {
+        name: {"DataType": "String", "StringValue": value} for name, value in told.items()
+    }
+    size += sum(len(name) + len("String") + len(value.encode()) for name, value in told.items())
     return Message(fields, size)
 
 
 def _legal(envelope: bytes) -> tuple[str, bool]:
     """Text that SQS takes, and whether it is base64 as a whole."""
+    if not envelope.translate(None, _PLAIN):
+        return envelope.decode("ascii"), False
     try:
         text = envelope.decode()
     except UnicodeDecodeError:

@@ -1,11 +1,11 @@
 """Velocity's arithmetic: whole numbers widen, a double makes doubles, nonsense gives null."""
 
 import math
-from decimal import ROUND_HALF_DOWN, Context, Decimal
+from decimal import ROUND_HALF_DOWN, Context, Decimal, DecimalException
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
-from hookrack.edge.mapping.values import is_number, show
+from hookrack.edge.mapping.values import LONG, is_number, show
 
 WHOLE_BITS: Final = 13_000  # what a whole number may grow to; Python prints 4,300 digits at once
 _EXACT: Final = Context(prec=10_000)
@@ -15,7 +15,7 @@ def add(left: Any, right: Any) -> Any:
     """`left + right`: the sum of two numbers, the prints of a String and anything joined."""
     if type(left) is int and type(right) is int:
         return _bounded(left + right)
-    if isinstance(left, str) or isinstance(right, str):
+    if type(left) is str or type(right) is str:  # a letter of `charAt` is no String
         return show(left) + show(right)
     return _combined("+", left, right)
 
@@ -55,7 +55,10 @@ def _combined(sign: str, left: Any, right: Any) -> Any:
             return _big_modulo(left, right)
         return _bounded(_whole(sign, left, right))
     if isinstance(left, Decimal) or isinstance(right, Decimal) or _is_big(left, right):
-        return _exact(sign, _decimal(left), _decimal(right))
+        try:
+            return _exact(sign, _decimal(left), _decimal(right))
+        except DecimalException as exc:
+            raise JavaException("ArithmeticException: a number beyond every use") from exc
     return _double(sign, float(left), float(right))
 
 
@@ -81,6 +84,8 @@ def _whole(sign: str, left: int, right: int) -> int:
         return left + right
     if sign == "-":
         return left - right
+    if left == -LONG and right == -1 and sign != "%":  # an overflow that Velocity doesn't see
+        return left
     if sign == "*":
         return left * right
     quotient = abs(left) // abs(right)
@@ -105,13 +110,19 @@ def _decimal(value: Any) -> Decimal:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise JavaException("NumberFormatException: infinite or NaN")
-        return Decimal(repr(value))
-    return Decimal(value)
+        return Decimal(value)
+    return Decimal(value if _is_big(value, 0) or isinstance(value, Decimal) else float(value))
 
 
 def _exact(sign: str, left: Decimal, right: Decimal) -> Decimal:
+    """BigDecimals, which know no zero below zero; doubles among them are as exact as they are."""
     if sign == "%":
         raise JavaException("ArithmeticException: cannot calculate the modulo of BigDecimals")
+    made = _exactly(sign, left, right)
+    return made or made.copy_abs()
+
+
+def _exactly(sign: str, left: Decimal, right: Decimal) -> Decimal:
     if sign == "+":
         return _EXACT.add(left, right)
     if sign == "-":

@@ -49,7 +49,9 @@ _KEYS: Final = (
 
 _TTL: Final = (
     '#if($hookrackTtl!=""),"ttl":'
-    '#if($hookrackTtl.matches("[1-9][0-9]{0,17}"))$hookrackTtl#{else}'
+    '#if($hookrackTtl.matches("[1-9][0-9]*"))'
+    # The account's maxTtl caps it; more digits than these are no number to every reader.
+    f"#if($hookrackTtl.length()>18){'9' * 18}#{{else}}$hookrackTtl#end#{{else}}"
     f'"{_ESCAPED % "$hookrackTtl"}"#{{end}}#{{end}}'
 )
 

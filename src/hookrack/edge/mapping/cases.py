@@ -4,6 +4,8 @@ The shape is that of a case file and of `POST /v1/template/render`:
 
     name, template, templateFile, request {body, headers, query, path, contentType},
     context, stageVariables, expected | expectedJson | expectedError
+
+A field that is null is left out, but for an expectedJson that is the only expectation.
 """
 
 import json
@@ -28,7 +30,7 @@ class _Case:
     name: str
     source: str
     request: MappingRequest
-    expectation: tuple[str, Any]
+    expectations: Mapping[str, Any]
 
 
 def read_request(document: Mapping[str, Any]) -> MappingRequest:
@@ -54,19 +56,21 @@ def _read_case(document: object, *, files: Mapping[str, str], place: str) -> _Ca
     if not isinstance(document, dict):
         raise CaseInvalid(f"{place} is no object")
     name = _text(document.get("name", place), f"{place}.name")
-    if "templateFile" in document:
+    if document.get("templateFile") is not None:
         file = _text(document["templateFile"], f"{place}.templateFile")
         if file not in files:
             raise CaseInvalid(f"{name}: {file} can't be read")
         source = files[file]
-    elif "template" in document:
+    elif document.get("template") is not None:
         source = _text(document["template"], f"{place}.template")
     else:
         raise CaseInvalid(f"{name} has neither template nor templateFile")
-    given = [each for each in _EXPECTATIONS if each in document]
-    if len(given) != 1:
+    given = {each: document[each] for each in _EXPECTATIONS if document.get(each) is not None}
+    if not given and "expectedJson" in document:
+        given = {"expectedJson": None}
+    if not given:
         raise CaseInvalid(f"{name} needs one of {', '.join(_EXPECTATIONS)}")
-    return _Case(name, source, read_request(document), (given[0], document[given[0]]))
+    return _Case(name, source, read_request(document), given)
 
 
 def judge(
@@ -81,10 +85,13 @@ def judge(
     except CaseInvalid as exc:
         name = document.get("name", place) if isinstance(document, dict) else place
         return {"name": name, "outcome": "failed", "expected": None, "actual": f"error: {exc}"}
-    tried = try_template(case.source, case.request, name=case.name, limits=limits)
-    kind, expected = case.expectation
-    if _holds(kind, expected, tried):
+    tried = try_template(case.source, case.request, limits=limits)
+    broken = [
+        (kind, each) for kind, each in case.expectations.items() if not _holds(kind, each, tried)
+    ]
+    if not broken:
         return {"name": case.name, "outcome": "passed"}
+    expected = broken[0][1]
     actual = tried.rendering.text if tried.rendering else f"error: {tried.fault}"
     return {"name": case.name, "outcome": "failed", "expected": expected, "actual": actual}
 
@@ -99,9 +106,20 @@ def _holds(kind: str, expected: Any, tried: Trial) -> bool:
     if kind == "expected":
         return bool(tried.rendering.text == expected)
     try:
-        return bool(json.loads(tried.rendering.text) == expected)
+        return _are_alike(json.loads(tried.rendering.text), expected)
     except (ValueError, RecursionError):
         return False
+
+
+def _are_alike(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; true and 1 aren't, as they are to Python."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _are_alike(one[each], other[each]) for each in one
+        )
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_are_alike, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:

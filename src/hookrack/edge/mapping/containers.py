@@ -1,8 +1,9 @@
 """The methods of lists, maps, their views and entries, as Java has them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.signatures import Table, table
@@ -44,9 +45,14 @@ def lookup(holder: dict[Any, Any], key: Any) -> Any:
     """What a map has under a key, or None."""
     if isinstance(key, list | dict | Entry):
         return None
-    if isinstance(key, bool | float | int) and type(next(iter(holder), key)) is str:
+    if isinstance(key, bool | float | int) and not _has_exactly(holder, key):
         return None
     return holder.find(key) if isinstance(holder, HeaderMap) else holder.get(key)
+
+
+def _has_exactly(holder: dict[Any, Any], key: float) -> bool:
+    """Whether a number or boolean is a key: to Python 1, 1.0 and True are the same, to Java not."""
+    return key in holder and any(key == each and same(key, each) for each in holder)
 
 
 def put(holder: dict[Any, Any], key: Any, *, value: Any) -> Any:
@@ -98,6 +104,7 @@ def _add_all(items: list[Any], others: list[Any] | None) -> bool:
         raise JavaException("NullPointerException: an argument is null")
     if len(items) + len(others) > ITEMS:
         raise JavaException(f"a list of more than {ITEMS} items")
+    took(len(others))
     items.extend(list(others))
     return bool(others)
 
@@ -127,7 +134,17 @@ def _last_index_of(items: list[Any], value: Any) -> int:
 def _sub_list(items: list[Any], start: int, end: int) -> JavaList:
     if not 0 <= start <= end <= len(items):
         raise JavaException(f"IndexOutOfBoundsException: {start} to {end}, size {len(items)}")
-    return JavaList(items[start:end])
+    return _copied(items[start:end])
+
+
+def _copied(items: list[Any]) -> JavaList:
+    took(len(items))
+    return JavaList(items)
+
+
+def _view(items: Iterable[Any], holder: dict[Any, Any]) -> JavaView:
+    took(len(holder))
+    return JavaView(items, source=holder)
 
 
 def _clear(holder: Any) -> str:
@@ -140,9 +157,41 @@ def _contains_all(items: list[Any], others: list[Any]) -> bool:
     return all(_index_of(items, each, by) >= 0 for each in others or [])
 
 
+def _keep(items: list[Any], others: list[Any] | None, *, is_in: bool) -> bool:
+    """Keep the items that are among others, or those that aren't; whether any went."""
+    if others is None:
+        raise JavaException("NullPointerException: an argument is null")
+    by = Comparison()
+    kept = [each for each in items if (_index_of(others, each, by) >= 0) is is_in]
+    is_changed = len(kept) != len(items)
+    items[:] = kept
+    return is_changed
+
+
+def _remove_pair(holder: dict[Any, Any], key: Any, value: Any) -> bool:
+    found = _contains_key(holder, key) and same(lookup(holder, key), value)
+    if found:
+        del holder[key]
+    return found
+
+
+def _replace_pair(holder: dict[Any, Any], key: Any, old: Any, new: Any) -> bool:
+    found = _contains_key(holder, key) and same(old, lookup(holder, key))
+    if found:
+        put(holder, key, value=new)
+    return found
+
+
+def _clear_view(view: JavaView) -> str:
+    view.source.clear()
+    view.clear()
+    return ""
+
+
 def _put_all(holder: dict[Any, Any], other: dict[Any, Any] | None) -> str:
     if other is None:
         raise JavaException("NullPointerException: an argument is null")
+    took(len(other))
     for key, value in list(other.items()):
         put(holder, key, value=value)
     return ""
@@ -151,8 +200,9 @@ def _put_all(holder: dict[Any, Any], other: dict[Any, Any] | None) -> str:
 def _contains_key(holder: dict[Any, Any], key: Any) -> bool:
     if isinstance(key, list | dict | Entry):
         return False
-    is_typed = not isinstance(key, bool | float | int) or type(next(iter(holder), "")) is not str
-    return is_typed and (key in holder or lookup(holder, key) is not None)
+    if isinstance(key, bool | float | int):
+        return _has_exactly(holder, key)
+    return key in holder or lookup(holder, key) is not None
 
 
 def _get_or_default(holder: dict[Any, Any], key: Any, default: Any) -> Any:
@@ -194,7 +244,7 @@ COLLECTION: Final[Table] = table(
         "contains(O)": lambda items, value: _index_of(items, value) >= 0,
         "containsAll(C)": _contains_all,
         "iterator()": lambda items: Cursor(watched(items)),
-        "toArray()": JavaList,
+        "toArray()": _copied,
         "equals(O)": same,
     },
     OBJECT,
@@ -204,6 +254,7 @@ VIEW: Final[Table] = table(
         "add(O)": lambda *_: _unsupported(),
         "addAll(C)": lambda *_: _unsupported(),
         "remove(O)": _remove_from_map,
+        "clear()": _clear_view,
     },
     COLLECTION,
 )
@@ -227,6 +278,8 @@ LIST: Final[Table] = table(
         "add(O)": _add,
         "add(IO)": _insert,
         "addAll(C)": _add_all,
+        "removeAll(C)": lambda items, others: _keep(items, others, is_in=False),
+        "retainAll(C)": lambda items, others: _keep(items, others, is_in=True),
         "remove(I)": _remove_at,
         "remove(O)": _remove,
         "indexOf(O)": _index_of,
@@ -245,16 +298,16 @@ MAP: Final[Table] = table(
         "putAll(M)": _put_all,
         "putIfAbsent(OO)": _put_if_absent,
         "replace(OO)": _replace,
+        "replace(OOO)": _replace_pair,
         "remove(O)": lambda holder, key: (
             holder.pop(key, None) if _contains_key(holder, key) else None
         ),
+        "remove(OO)": _remove_pair,
         "containsKey(O)": _contains_key,
         "containsValue(O)": lambda holder, value: _index_of(list(holder.values()), value) >= 0,
-        "keySet()": lambda holder: JavaView(holder, source=holder),
-        "values()": lambda holder: JavaView(holder.values(), source=holder),
-        "entrySet()": lambda holder: JavaView(
-            [Entry(holder, key) for key in holder], source=holder
-        ),
+        "keySet()": lambda holder: _view(holder, holder),
+        "values()": lambda holder: _view(holder.values(), holder),
+        "entrySet()": lambda holder: _view([Entry(holder, key) for key in holder], holder),
         "getOrDefault(OO)": _get_or_default,
         "clear()": _clear,
         "equals(O)": same,
@@ -273,5 +326,5 @@ ENTRY: Final[Table] = table(
 CURSOR: Final[Table] = table({"hasNext()": Cursor.has_next, "next()": Cursor.next}, OBJECT)
 CHANGING: Final = frozenset(
     {"put", "putAll", "putIfAbsent", "replace", "set", "setValue", "add", "addAll", "remove"}
-    | {"clear"}
+    | {"clear", "removeAll", "retainAll"}
 )  # every method that changes a list or a map

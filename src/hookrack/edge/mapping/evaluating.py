@@ -1,15 +1,16 @@
 """Expressions compiled to closures that give a value."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping import arithmetic, syntax
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.containers import CHANGING, key_of
 from hookrack.edge.mapping.faults import JavaException, Place
+from hookrack.edge.mapping.figures import int_value
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import MEMBERS, Loop
-from hookrack.edge.mapping.running import Definition, Emit, Run, Traced
+from hookrack.edge.mapping.running import Definition, Emit, Run, Trace, Traced
 from hookrack.edge.mapping.stepping import (
     Step,
     Value,
@@ -20,9 +21,11 @@ from hookrack.edge.mapping.stepping import (
     short_call_step,
 )
 from hookrack.edge.mapping.syntax import Expression
-from hookrack.edge.mapping.values import equal, is_integer, show
+from hookrack.edge.mapping.values import equal, is_number, show
 
 Test = Callable[[Run], bool]
+TRACED: Final = 1_000  # references whose values a trace keeps
+TRACED_LETTERS: Final = 20_000  # of one of them
 RANGE: Final = 1_000_000  # the numbers of one range
 
 
@@ -261,20 +264,17 @@ def _range(first: Value, last: Value, *, place: Place) -> Value:
     def value(run: Run) -> Any:
         start, end = first(run), last(run)
         try:
-            if not (_is_range_end(start) and _is_range_end(end)):
+            if not (is_number(start) and is_number(end)):
                 return None
-            start, end = int(start), int(end)
+            start, end = int_value(start), int_value(end)
             if abs(end - start) > RANGE:
                 raise JavaException(f"a range of more than {RANGE} numbers")
+            took(abs(end - start))
         except JavaException as exc:
             raise run.fault(exc, place) from exc
         return JavaList(range(start, end + 1) if start <= end else range(start, end - 1, -1))
 
     return value
-
-
-def _is_range_end(value: Any) -> bool:
-    return is_integer(value) or isinstance(value, Decimal)
 
 
 def _truth(value: Value) -> Test:
@@ -366,11 +366,22 @@ def _literal(node: Expression) -> str:
     return node.literal if isinstance(node, syntax.Chain | syntax.Group) else ""
 
 
+def _yielded(found: Any, trace: Trace) -> str:
+    """What a trace keeps of a value: nobody looks through more, and many of them add up."""
+    if len(trace) >= TRACED:
+        return ""
+    try:
+        text = show(found, limit=TRACED_LETTERS)
+    except (JavaException, RecursionError):
+        return f"(more than {TRACED_LETTERS} letters)"
+    return text if len(text) <= TRACED_LETTERS else text[:TRACED_LETTERS] + "…"
+
+
 def _traced(value: Value, node: syntax.Reference) -> Value:
     def traced(run: Run) -> Any:
         found = value(run)
         if run.trace is not None:
-            run.trace.append(Traced(node.literal, node.place, show(found)))
+            run.trace.append(Traced(node.literal, node.place, _yielded(found, run.trace)))
         return found
 
     return traced

@@ -1,13 +1,16 @@
 """`String.format`, for what a template can want of it."""
 
+import math
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping.faults import JavaException
-from hookrack.edge.mapping.values import TEXT_LIMIT, is_number, show
+from hookrack.edge.mapping.java import print_number
+from hookrack.edge.mapping.values import TEXT_LIMIT, JavaArray, is_number, show
 
 WIDTH: Final = 10_000
+_EXACT: Final = Context(prec=2 * WIDTH + 10, rounding=ROUND_HALF_UP)
 _FORMAT: Final = re.compile(
     r"%(?:(?P<place>\d+)\$)?(?P<flags>[-#+ 0,(]*)(?P<width>\d+)?(?:\.(?P<precision>\d+))?"
     r"(?P<kind>[a-zA-Z%])|%"
@@ -18,7 +21,9 @@ def formatted(_: str, pattern: str, *arguments: Any) -> str:
     """The pattern with its arguments in it. Raises: JavaException."""
     if pattern is None:
         raise JavaException("NullPointerException: the format is null")
-    given = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    given = (
+        arguments[0] if len(arguments) == 1 and isinstance(arguments[0], JavaArray) else arguments
+    )
     parts: list[str] = []
     at = size = following = 0
     for found in _FORMAT.finditer(pattern):
@@ -71,14 +76,21 @@ def _converted(found: re.Match[str], value: Any) -> str:
     if kind in {"x", "X"} and type(value) is int:
         return format(value if value >= 0 else value + 2**32, kind)
     if kind == "f" and isinstance(value, float | Decimal):
-        exact = Decimal(repr(value)) if isinstance(value, float) else value
-        places = Decimal(1).scaleb(-(6 if precision is None else precision))
-        rounded = abs(exact).quantize(places, ROUND_HALF_UP)
-        shown = format(rounded, ",f" if "," in flags else "f")
-        return _signed(shown, flags, negative=exact < 0)
+        return _fraction(value, 6 if precision is None else precision, flags=flags)
     if kind == "c" and isinstance(value, str) and len(value) == 1:
         return value
     raise JavaException(f"IllegalFormatConversionException: {found[0]}")
+
+
+def _fraction(value: float | Decimal, places: int, *, flags: str) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return print_number(value)
+    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    if exact.adjusted() > WIDTH:
+        raise JavaException(f"a format wider than {WIDTH}")
+    rounded = exact.copy_abs().quantize(Decimal((0, (1,), -places)), context=_EXACT)
+    shown = format(rounded, ",f" if "," in flags else "f")
+    return _signed(shown, flags, negative=exact < 0)
 
 
 def _signed(digits: str, flags: str, *, negative: bool) -> str:

@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import re2
 
+from hookrack.edge.mapping.budget import tick
 from hookrack.edge.mapping.faults import JavaException
 
 PATTERN_LETTERS: Final = 2_000
 MATCHES: Final = 200_000
-_MEMORY: Final = 8 * 2**20
+_MEMORY: Final = 2 * 2**20  # of one pattern
+_KEPT: Final = 64  # patterns
+_WORK: Final = 50_000_000  # steps of a pattern's program times letters of a text
 _POSIX: Final = {
     **{name: f"[:{name.lower()}:]" for name in ("Lower", "Upper", "Alpha", "Digit", "Alnum")},
     **{name: f"[:{name.lower()}:]" for name in ("Punct", "Graph", "Print", "Blank", "Cntrl")},
@@ -46,7 +49,7 @@ _REPLACEMENT: Final = re.compile(
 )
 
 
-@lru_cache(256)
+@lru_cache(_KEPT)
 def compiled(pattern: str) -> Any:
     """A Java pattern, ready to match. Raises: JavaException."""
     if len(pattern) > PATTERN_LETTERS:
@@ -118,19 +121,33 @@ def _escape(found: re.Match[str], *, is_class: bool) -> str:
     return found[0] if is_class else _ESCAPES.get(letter, found[0])
 
 
+def _ready(pattern: str, text: str) -> tuple[Any, str]:
+    """A pattern, and the text that it may be asked of. Raises: JavaException.
+
+    The engine takes time in proportion to both, but that of a large program is long.
+    """
+    expression = compiled(pattern)
+    if len(text) * expression.programsize > _WORK:
+        raise JavaException("a pattern of that many steps on a text of that many letters")
+    tick()  # compiling one took time, too
+    return expression, _sound(text)
+
+
 def matches(text: str, pattern: str) -> bool:
     """Whether the pattern matches the whole text."""
-    return compiled(pattern).fullmatch(_sound(text)) is not None
+    expression, text = _ready(pattern, text)
+    return expression.fullmatch(text) is not None
 
 
 def is_in(text: str, pattern: str) -> bool:
     """Whether the pattern matches somewhere in the text."""
-    return compiled(pattern).search(_sound(text)) is not None
+    expression, text = _ready(pattern, text)
+    return expression.search(text) is not None
 
 
 def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) -> str:
     """`text` with what matches replaced, in Java's syntax. Raises: JavaException."""
-    expression, text = compiled(pattern), _sound(text)
+    expression, text = _ready(pattern, text)
     parts, at, size = [], 0, 0
     template: list[Any] | None = None  # nothing is wrong with it before it is needed
     for found in expression.finditer(text):
@@ -139,6 +156,7 @@ def replaced(text: str, pattern: str, *, by: str, only_first: bool, limit: int) 
         parts += [text[at : found.start()], new]
         size += len(new)
         at = found.end()
+        tick()
         if size > limit or len(parts) > 2 * MATCHES:
             raise JavaException(f"more than {MATCHES} replacements, or {limit} letters of them")
         if only_first:
@@ -195,8 +213,10 @@ def _number(digits: str, groups: int) -> tuple[int, str]:
 def split(text: str, pattern: str, *, limit: int = 0) -> list[str]:
     """Java's `split`: no empty text before a match of nothing, none at the end without a limit."""
     parts: list[str] = []
-    at, text = 0, _sound(text)
-    for found in compiled(pattern).finditer(text):
+    at = 0
+    expression, text = _ready(pattern, text)
+    for found in expression.finditer(text):
+        tick()
         if limit > 0 and len(parts) == limit - 1:
             break
         if found.end() == 0:

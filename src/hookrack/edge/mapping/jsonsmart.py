@@ -21,6 +21,7 @@ import orjson
 import re2
 
 from hookrack.edge.mapping import jsonwrite
+from hookrack.edge.mapping.budget import OFTEN, tick
 
 Value: TypeAlias = jsonwrite.Value
 JsonArray: TypeAlias = "list[Value]"
@@ -136,7 +137,11 @@ class _Reader:
         """The first value of the text; what follows it counts for nothing."""
         first = value = self._value(_ALONE)
         open_: list[list[Value] | dict[str, Value]] = []
+        turns = 0
         while True:
+            turns += 1
+            if turns % OFTEN == 0:
+                tick()
             if isinstance(value, (list, dict)):
                 if len(open_) == NESTING:
                     raise self._refusal(f"nested more than {NESTING} deep")

@@ -2,14 +2,15 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from math import isinf
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 import re2
 
+from hookrack.edge.mapping.budget import OFTEN, tick
 from hookrack.edge.mapping.java import print_double, print_number
 
 Value: TypeAlias = "bool | int | float | Decimal | str | list[Value] | dict[str, Value] | None"
@@ -37,6 +38,7 @@ _SHORT: Final = {
     "\r": "\\r",
     "\t": "\\t",
 }
+_UNFIT: Final = "it can be too long"
 WRITTEN_NESTING: Final = 1_000
 
 
@@ -46,6 +48,16 @@ class JavaList(list["Value"]):
     __slots__ = ()
 
 
+class Bean:
+    """What is no JSON to Java: it is written as an object of the members that it shows."""
+
+    __slots__ = ()
+
+    def members(self) -> "dict[str, Value]":
+        """The members; nothing of it is shown unless it says so."""
+        return {}
+
+
 class NotANumber(float):
     """The bare word NaN: a number of its own type, since it prints as itself even in JSON."""
 
@@ -53,7 +65,7 @@ class NotANumber(float):
 
 
 class TooMuchText(ValueError):  # noqa: N818 - as above
-    """A value that would print as more text than allowed, or that holds itself."""
+    """A value that would print as more text than allowed, that holds itself, or is no JSON."""
 
 
 def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> str:
@@ -65,14 +77,28 @@ def dump(value: Value, *, slashes: bool = False, limit: int | None = None) -> st
 
     Raises: TooMuchText.
     """
-    if limit is not None:
+    try:
+        text = _as_java(_plain_json(value, limit))
+    except (orjson.JSONEncodeError, RecursionError):
         text = _write(value, limit=limit)
-    else:
-        try:
-            text = _as_java(orjson.dumps(value))
-        except (orjson.JSONEncodeError, RecursionError):
-            text = _write(value, limit=None)
+    if limit is not None and len(text) > limit:
+        raise TooMuchText(f"longer than {limit} characters")
     return text.replace("/", "\\/") if slashes else text
+
+
+def _plain_json(value: Value, limit: int | None) -> bytes:
+    """JSON of what is made of JSON's own types. Raises: JSONEncodeError for all else."""
+    if limit is None:
+        return orjson.dumps(value)
+    if not _fits(value, limit):
+        raise orjson.JSONEncodeError(_UNFIT)
+    return orjson.dumps(value, _plain_list, orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+def _plain_list(value: object) -> "list[Value]":
+    if type(value) is not JavaList:
+        raise TypeError
+    return list(value)
 
 
 def _as_java(written: bytes) -> str:
@@ -127,6 +153,30 @@ def quote(text: str) -> str:
     return f'"{_MUST_ESCAPE.sub(_escape, text)}"'
 
 
+def _fits(value: Value, limit: int) -> bool:
+    """Whether a value is about that long at most, however often it holds the same parts."""
+    waiting: list[Value] = [value]
+    room = limit
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            room -= sum(map(len, map(str, here)))
+            items: Collection[Value] = here.values()
+        elif isinstance(here, list):
+            items = here
+        else:
+            items = (here,)
+        for item in items:
+            if isinstance(item, str):
+                room -= len(item)
+            elif isinstance(item, (dict, list)):
+                waiting.append(item)
+        room -= 4 * len(items) + 4
+        if room < 0:
+            return False
+    return True
+
+
 def _write(value: Value, *, limit: int | None) -> str:
     """Any value as JSON text, piece by piece; on the stack, what is open and what it ends with."""
     written: list[str] = []
@@ -134,6 +184,7 @@ def _write(value: Value, *, limit: int | None) -> str:
     open_: list[tuple[Iterator[tuple[str, Value]], str]] = []
     lead, item = "", value
     while True:
+        item = _shown(item)
         if isinstance(item, (dict, list)):
             if len(open_) == WRITTEN_NESTING:
                 raise TooMuchText(f"nested more than {WRITTEN_NESTING} deep, or within itself")
@@ -143,6 +194,8 @@ def _write(value: Value, *, limit: int | None) -> str:
         else:
             written.append(lead + _scalar(item))
         room -= len(written[-1])
+        if len(written) % OFTEN == 0:
+            tick()
         if room < 0:
             raise TooMuchText(f"longer than {limit} characters")
         while open_:
@@ -153,6 +206,10 @@ def _write(value: Value, *, limit: int | None) -> str:
             written.append(open_.pop()[1])
         else:
             return "".join(written)
+
+
+def _shown(item: object) -> Any:
+    return item.members() if isinstance(item, Bean) else item
 
 
 def _members(holder: "list[Value] | dict[str, Value]") -> Iterator[tuple[str, Value]]:
@@ -177,4 +234,6 @@ def _scalar(value: Value) -> str:
         return "null"
     if isinstance(value, (int, float, Decimal)):
         return print_number(value)
-    return quote(str(value))
+    if isinstance(value, str):
+        return quote(value)
+    raise TooMuchText("of a class that can't be written as JSON")

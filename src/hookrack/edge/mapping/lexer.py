@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Final
 
 from hookrack.edge.mapping.faults import Place, TemplateInvalid
-from hookrack.edge.mapping.lexical import BY_STATE, Rule, State
+from hookrack.edge.mapping.lexical import BY_STATE, ESCAPED, Rule, State
 
 # What is left of a text that begins no reference. Velocity's own loop drops what stands behind
 # backslashes and their dollar.
 _DOLLARS: Final = re.compile(r"(\\+\$).?|([#$])", re.DOTALL)
+_RUN: Final = re.compile(r"\\+")
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -50,6 +51,8 @@ class Lexer:
         self._stack: list[_Frame] = []
         self._opened = self._closed = 0
         self._is_comment = False
+        self._run_end = 0  # of the backslashes that the lexer is within
+        self._escaped = ""  # what stands behind them
         self._ends = [found.end() for found in _LINE_END.finditer(source)]
 
     def place(self, offset: int) -> Place:
@@ -83,6 +86,7 @@ class Lexer:
     def next(self) -> Token:
         """The next token; at the end one of the kind `end`."""
         image, special, start = "", "", self._at
+        is_lost = False  # behind `##` that is no comment nothing of it is left
         while True:
             if self._at >= len(self.source):
                 if image:
@@ -99,10 +103,11 @@ class Lexer:
             self._act(rule.kind)
             if rule.mode == "token":
                 image = "." if rule.kind == "." else image  # what stands before it is lost
-                return Token(rule.kind, image, start, self._at, special)
+                return Token(rule.kind, image, start, self._at, "" if is_lost else special)
             if rule.mode == "special":
                 self._at -= 1
                 special += "".join(one or two for one, two in _DOLLARS.findall(image))
+                is_lost = image.startswith("##")
             if rule.mode != "more":
                 image, start = "", self._at
 
@@ -110,12 +115,30 @@ class Lexer:
         """The rule that matches most, and what it matches."""
         best: tuple[Rule, str] | None = None
         length = 0
-        for rule in _candidates(self.state, self.source[self._at]):
+        letter = self.source[self._at]
+        escaped = self._escaped_here() if letter == "\\" else ""
+        for rule in _candidates(self.state, letter):
+            if rule.escapes and rule.escapes != escaped and letter == "\\":
+                continue
             found = rule.pattern.match(self.source, self._at)
             if found is not None and found.end() - self._at > length:
                 best = rule, found[0]
                 length = len(found[0])
         return best
+
+    def _escaped_here(self) -> str:
+        """What the backslashes here stand before, `$` or `#`, if they can escape it.
+
+        Asked of each only once, since a template may be nothing but backslashes.
+        """
+        if self._at >= self._run_end:
+            run = _RUN.match(self.source, self._at)
+            self._run_end = self._at if run is None else run.end()
+            found = ESCAPED.match(self.source, self._run_end)
+            self._escaped = "" if found is None else found[0][0]
+        if self._escaped == "#":  # which takes one backslash behind pairs of them
+            return "#" if (self._run_end - self._at) % 2 else ""
+        return self._escaped
 
     def _act(self, kind: str) -> None:
         """What a token does to the state."""

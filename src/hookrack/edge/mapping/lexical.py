@@ -46,6 +46,7 @@ class Rule:
     states: frozenset[State]
     first: str | None
     mode: Mode
+    escapes: str = ""  # what stands behind the backslashes that it begins with
 
 
 def _rule(
@@ -55,8 +56,9 @@ def _rule(
     states: Iterable[State],
     first: str | None,
     mode: Mode = "token",
+    escapes: str = "",
 ) -> Rule:
-    return Rule(kind, re.compile(pattern, re.DOTALL), frozenset(states), first, mode)
+    return Rule(kind, re.compile(pattern, re.DOTALL), frozenset(states), first, mode, escapes)
 
 
 _INSIDE: Final = (_S.DIRECTIVE, _S.ARGUMENTS)
@@ -66,6 +68,8 @@ _NUMBERS: Final = (_S.WORD, *_VALUES)
 _EXPONENT: Final = r"[eE][+-]?[0-9]+"
 _NAME: Final = "[A-Za-z_@][A-Za-z0-9_@]*"
 _BRACED: Final = r"\{[A-Za-z_][A-Za-z0-9_@]*\}"
+
+ESCAPED: Final = re.compile(rf"\$|#(?:{_NAME}|{_BRACED})")  # what backslashes may stand before
 
 # In order of rank: of two that match as much, the first wins.
 RULES: Final = (
@@ -83,6 +87,7 @@ RULES: Final = (
         rf"(?:\\\\)*\\#(?:{_NAME}|{_BRACED})",
         states=(_S.DEFAULT,),
         first="\\",
+        escapes="#",
     ),
     _rule(
         "#set",
@@ -90,8 +95,8 @@ RULES: Final = (
         states=(_S.DEFAULT, *_NAMES),
         first=" \t#",
     ),
-    _rule("$", r"\\*\$", states=_ALL, first="\\$", mode="more"),
-    _rule("$", r"\\*\$\\*!", states=_ALL, first="\\$", mode="more"),
+    _rule("$", r"\\*\$", states=_ALL, first="\\$", mode="more", escapes="$"),
+    _rule("$", r"\\*\$\\*!", states=_ALL, first="\\$", mode="more", escapes="$"),
     _rule("raw", r"#\[\[", states=_ALL, first="#", mode="more"),
     _rule("comment", r"#\*", states=_ALL, first="#", mode="more"),
     _rule("#", "#", states=_ALL, first="#", mode="more"),

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from hookrack.edge.mapping.containers import ModifiedFault
-from hookrack.edge.mapping.faults import Place
+from hookrack.edge.mapping.faults import JavaException, Place
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.objects import Loop
 from hookrack.edge.mapping.running import TURNS, Emit, Leaving, Run
@@ -24,6 +24,9 @@ def loop_over(name: str, items: Value, *, body: Emit, place: Place, roots: set[s
         sized, sequence = _sequence(found)
         if sequence is None:
             return
+        if name == _FOREACH:
+            exc = JavaException("NullPointerException: $foreach is every loop's own")
+            raise run.fault(exc, place)
         nulls = run.nulls
         names = [name]
         if not roots.isdisjoint(_OLD_NAMES):

@@ -22,6 +22,7 @@ from hookrack.edge.mapping.values import (
     is_integer,
 )
 
+_LOOP_CLASS: Final = "org.apache.velocity.runtime.directive.ForeachScope"
 _TABLES: Final[dict[type, Table]] = {
     str: texts.TEXT,
     Character: texts.CHARACTER,
@@ -51,10 +52,14 @@ def _table(value: Any) -> Table:
     return texts.OBJECT
 
 
+def _class_of(value: Any) -> str:
+    return _LOOP_CLASS if type(value) is Loop else class_name(value)
+
+
 def call(value: Any, name: str, *, arguments: list[Any]) -> Any:
     """`value.name(arguments)`, or None if there is no such method. Raises: JavaException."""
     if name == "getClass" and not arguments:
-        return JavaClass(class_name(value))
+        return JavaClass(_class_of(value))
     run = find(_table(value), name, arguments=arguments)
     if run is None and type(value) is Loop:  # which is a map of what was put into it
         value = value.extra
@@ -65,7 +70,7 @@ def call(value: Any, name: str, *, arguments: list[Any]) -> Any:
 def read(value: Any, name: str) -> Any:
     """`value.name`: a getter, else what a map has under the name, or None."""
     if name in {"class", "Class"}:
-        return JavaClass(class_name(value))
+        return JavaClass(_class_of(value))
     if isinstance(value, dict):
         return containers.lookup(value, name)
     getter = _GETTERS.get((type(value), name[:1].lower() + name[1:]))
@@ -97,7 +102,7 @@ def index(value: Any, argument: Any) -> Any:
     if isinstance(value, list) and type(value) is not JavaView and is_integer(argument):
         return containers.item(value, argument)
     if type(value) is Loop and isinstance(argument, str):
-        return value.extra.get(argument)
+        return value.found(argument)
     return None
 
 

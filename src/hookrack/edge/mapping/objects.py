@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
+from hookrack.edge.mapping.budget import tick, took
 from hookrack.edge.mapping.faults import BodyFault, JavaException
 from hookrack.edge.mapping.jsonpath import Path, PathInvalid, compile_path
 from hookrack.edge.mapping.jsonsmart import BodyUnreadable, parse
@@ -66,9 +67,12 @@ class Input(Printed):
     def at(self, path: Path) -> Any:
         """What stands at a path of the document."""
         try:
-            return path.find(self.document())
+            found = path.find(self.document())
         except PathInvalid as exc:
             raise JavaException(str(exc)) from exc
+        if not path.definite and isinstance(found, list):
+            took(len(found))
+        return found
 
     def json_at(self, path: Path) -> str:
         """What stands there, as JSON."""
@@ -135,7 +139,9 @@ _SHORT: Final = {
     "\r": "\\r",
     **{letter: "\\" + letter for letter in "\"'/\\"},
 }
+_PART: Final = 16_384  # letters of a text that are escaped at once
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENCODED: Final = re.compile(r"(?:%..)+")
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
@@ -160,14 +166,22 @@ def escape_javascript(_: Util, value: Any) -> str | None:
 
 def escape_text(text: str) -> str:
     """A text as it may stand in JavaScript's quotes, by the rules of commons-lang."""
-    return _UNSAFE.sub(_escaped, text)
+    if len(text) <= _PART:
+        return _UNSAFE.sub(_escaped, text)
+    parts: list[str] = []
+    for start in range(0, len(text), _PART):
+        tick()
+        parts.append(_UNSAFE.sub(_escaped, text[start : start + _PART]))
+    return "".join(parts)
 
 
 def _parse_json(_: Util, text: str | None) -> Any:
     try:
-        return parse(_given(text))
+        value = parse(_given(text))
     except BodyUnreadable as exc:
         raise JavaException(f"$util.parseJson can't read its text: {exc}") from exc
+    tick()
+    return value
 
 
 def _url_encode(_: Util, text: str | None) -> str:
@@ -179,7 +193,11 @@ def _url_decode(_: Util, text: str | None) -> str:
     text = _given(text)
     if _BAD_ESCAPE.search(text):
         raise JavaException("IllegalArgumentException: % without two hexadecimal digits")
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
+    return _ENCODED.sub(_decoded, text.replace("+", " "))
+
+
+def _decoded(found: re.Match[str]) -> str:
+    return unquote_to_bytes(found[0]).decode("utf-8", "replace")
 
 
 def _base64_encode(_: Util, text: str | None) -> str:
@@ -221,10 +239,23 @@ class Loop(Printed):
         """A loop prints as the map it is to Java."""
         return show(self.extra)
 
+    def members(self) -> dict[str, Any]:
+        """In JSON as well."""
+        return self.extra
+
+    def found(self, key: Any) -> Any:
+        """What a template put into this loop under a key, or into one around it."""
+        loop: Loop | None = self
+        while loop is not None and isinstance(key, str):
+            if key in loop.extra:
+                return loop.extra[key]
+            loop = loop.parent
+        return None
+
     def member(self, name: str) -> Any:
         """What `$foreach.name` gives."""
         read = MEMBERS.get(name[:1].lower() + name[1:])
-        return read(self) if read is not None else self.extra.get(name)
+        return read(self) if read is not None else self.found(name)
 
 
 def _topmost(loop: Loop) -> Loop:
@@ -276,7 +307,7 @@ LOOP: Final[Table] = table(
         "getLast()": MEMBERS["last"],
         "getParent()": MEMBERS["parent"],
         "getTopmost()": MEMBERS["topmost"],
-        "get(O)": lambda loop, key: loop.extra.get(key) if isinstance(key, str) else None,
+        "get(O)": lambda loop, key: loop.found(key),
     },
     OBJECT,
 )

@@ -40,6 +40,7 @@ class _Parser:
         block = self._block()
         if self._tokens.peek().kind != "end":
             raise self._tokens.refusal()
+        del self._reader  # which knows this parser: nobody should have to search for the two
         return block
 
     def _interpolated(self, token: Token, text: str) -> Expression:

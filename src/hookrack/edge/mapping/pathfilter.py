@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, TypeAlias, TypeGuard
 
 from hookrack.edge.mapping import java_regex
+from hookrack.edge.mapping.budget import tick
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
 from hookrack.edge.mapping.jsonsmart import JavaList, Value, dump
@@ -244,6 +245,14 @@ def _number(text: str) -> Decimal:
     return Decimal(text)
 
 
+def _bounded(text: str) -> str:
+    """A print of what a template may have put into itself over and over."""
+    tick()
+    if len(text) > PRINTED:
+        raise PathInvalid(f"a value prints more than {PRINTED} letters")
+    return text
+
+
 def java_text(value: Value) -> str:
     """A value as it prints by itself, for a regular expression to look at."""
     if isinstance(value, str):
@@ -252,9 +261,9 @@ def java_text(value: Value) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         members = (f"{name}={java_text(member)}" for name, member in value.items())
-        return "{" + ", ".join(members) + "}"
+        return _bounded("{" + ", ".join(members) + "}")
     if isinstance(value, JavaList):
-        return "[" + ", ".join(map(java_text, value)) + "]"
+        return _bounded("[" + ", ".join(map(java_text, value)) + "]")
     if isinstance(value, list):
         return dump(value, slashes=True, limit=PRINTED)
     return print_number(value)

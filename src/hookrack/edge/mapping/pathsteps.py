@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn, TypeAlias
 
+from hookrack.edge.mapping.budget import OFTEN, tick
 from hookrack.edge.mapping.jsonsmart import Value
 from hookrack.edge.mapping.pathtext import (
     Every,
@@ -33,12 +34,13 @@ class Missing(Exception):  # noqa: N818 - no error: the search ends with nothing
 class Search:
     """One search: the whole document, what is found so far, and how long it may go on."""
 
-    __slots__ = ("found", "left", "root")
+    __slots__ = ("_turns", "found", "left", "root")
 
     def __init__(self, root: Value) -> None:
         self.root = root
         self.found: list[Value] = []
         self.left = VISITS
+        self._turns = 0
 
     def visit(self, count: int) -> None:
         """Count values looked at.
@@ -48,6 +50,10 @@ class Search:
         self.left -= count
         if self.left < 0:
             raise PathInvalid(f"a path looks at more than {VISITS} values")
+        self._turns += count
+        if self._turns >= OFTEN:
+            self._turns = 0
+            tick()
 
 
 def chain(tokens: list[Token], compile_filter: Compile) -> Step:
@@ -190,7 +196,9 @@ def _filter(test: Test, following: _Next) -> Step:
                 go_on(value, search)
         elif isinstance(value, list):
             search.visit(len(value))
-            for item in value:
+            for place, item in enumerate(value, 1):
+                if place % OFTEN == 0:
+                    tick()
                 if test(item, search.root):
                     go_on(item, search)
         else:

@@ -247,7 +247,7 @@ class Reader:
                     self._tokens.place(token),
                     hint="Use single quotes for text that is to stay as it is.",
                 ) from exc
-        return head.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return head.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
     def _list(self) -> Expression:
         """`[a, b]` or `[a..b]`."""

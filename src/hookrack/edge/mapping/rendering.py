@@ -21,6 +21,7 @@ from hookrack.edge.mapping.running import Definition, Emit, Leaving, Run
 from hookrack.edge.mapping.stepping import Value
 from hookrack.edge.mapping.syntax import Block, Node
 from hookrack.edge.mapping.values import show
+from hookrack.edge.mapping.weighing import weight as weight_of
 
 _UTIL: Final = "util"
 
@@ -57,7 +58,7 @@ class _Statements:
         """Neighbouring nodes as one closure, which counts their steps, and some more, at once."""
         pieces = self._pieces(block)
         size = sum(len(node.text) for node in block.nodes if isinstance(node, syntax.Text))
-        weight = more + sum(map(_weight, block.nodes))
+        weight = more + sum(map(weight_of, block.nodes))
         place = _place(block)
         if is_quick(pieces):
             return at_once(pieces, Cost(weight, size, place))
@@ -143,8 +144,10 @@ class _Statements:
             return _escaped(value, node.escape + node.literal)
         before = node.escape + node.prefix
         literal = "" if node.is_quiet else node.literal
-        plain = _printed(value, literal, place=node.place)
-        return _preceded(before, node, plain) if before else plain
+        if not before:
+            return _printed(value, literal, place=node.place)
+        deep = _text(node.escape + before + literal)
+        return _preceded(before, value, deep=deep, place=node.place)
 
     def _if(self, node: syntax.If) -> Emit:
         branches: list[tuple[Test, Emit]] = []
@@ -188,9 +191,9 @@ class _Statements:
                 return
             holder = run.scope[root]
             for step in walk:
-                if holder is None:
-                    return
-                holder = step(run, holder)
+                holder = None if holder is None else step(run, holder)
+            if holder is None:
+                return
             try:
                 put(run, holder, new)
             except JavaException as exc:
@@ -221,10 +224,6 @@ def _only_text(block: Block) -> str | None:
 
 def _nothing(_: Run, __: list[str]) -> None:
     """A block of nothing."""
-
-
-def _weight(node: Node) -> int:
-    return 1 + len(node.steps) if isinstance(node, syntax.Reference) else 1
 
 
 def _place(block: Block) -> Place:
@@ -274,14 +273,26 @@ def _evaluated(value: Value) -> Emit:
     return emit
 
 
-def _preceded(before: str, node: syntax.Reference, plain: Emit) -> Emit:
-    """Backslashes or dollars before a reference; before a definition they don't print."""
-    text, root, is_bare = _text(before), node.root, not node.steps
+def _preceded(before: str, value: Value, *, deep: Emit, place: Place) -> Emit:
+    """Backslashes or dollars before a reference, which don't print before a definition.
+
+    `deep` prints what stands there where a definition is too deep in itself.
+    """
 
     def emit(run: Run, out: list[str]) -> None:
-        if not (is_bare and type(run.scope[root]) is Definition):
-            text(run, out)
-        plain(run, out)
+        found = value(run)
+        if type(found) is Definition:
+            if not found.emit(out):
+                deep(run, out)
+            return
+        try:
+            text = before + show(found)
+        except JavaException as exc:
+            raise run.fault(exc, place) from exc
+        run.room -= len(text)
+        if run.room < 0:
+            raise run.full(place)
+        out.append(text)
 
     return emit
 

@@ -14,7 +14,10 @@ STEPS: Final = 1_000_000
 TURNS: Final = 1_000
 CPU_NS: Final = 50_000_000
 _PAUSE: Final = 1_024  # steps between two looks at the clock
-HEAVY: Final = 4_096  # letters or items from which one operation is followed by a look
+HEAVY: Final = 4_096  # letters from which a string of a method counts for memory
+_ITEMS: Final = 2_000_000  # of all lists and maps that a rendering makes
+_LIGHT: Final = 64  # letters or items that a call may handle at no cost of their own
+_WORK: Final = 32  # those that make a step, beyond that
 _TEXTS: Final = 64  # all strings of a rendering together, in outputs
 
 
@@ -132,6 +135,7 @@ class Run:
     """The state of one rendering."""
 
     __slots__ = (
+        "_items",
         "_spent",
         "_started",
         "limits",
@@ -150,6 +154,7 @@ class Run:
         self.scope = Scope(request, changes=changes)
         self.room = limits.output
         self.texts = limits.output * _TEXTS
+        self._items = _ITEMS
         self.pause = min(_PAUSE, limits.steps)
         self._spent = self.pause
         self._started: int | None = None  # the clock's reading at the first look
@@ -158,11 +163,17 @@ class Run:
         if len(request.body) > HEAVY:
             self.look_at_clock(Place())
 
+    @property
+    def changes(self) -> bool:
+        """Whether the template may change a list or map that it is given."""
+        return self.scope.changes
+
     def look(self, place: Place) -> None:
         """The steps till now are used up: are there more, and is there time?"""
-        if self._spent >= self.limits.steps:
-            raise MappingFault(f"more than {self.limits.steps} steps", place)
-        more = min(_PAUSE, self.limits.steps - self._spent)
+        most = self.limits.steps
+        if self._spent >= most or self._spent - self.pause > most:  # one call may take many
+            raise MappingFault(f"more than {most} steps", place)
+        more = min(_PAUSE - self.pause, most - self._spent)
         self._spent += more
         self.pause += more
         self.look_at_clock(place)
@@ -172,13 +183,41 @@ class Run:
 
         In a process of several threads reading the clock can take longer than their work does.
         """
+        if self._is_late():
+            raise MappingFault(self._late, place)
+
+    def _is_late(self) -> bool:
         clock = self.limits.clock
         if clock is None:
-            return
+            return False
         if self._started is None:
             self._started = clock()
-        elif clock() - self._started > self.limits.cpu_ns:
-            raise MappingFault(f"more than {self.limits.cpu_ns / 1e6:g} ms of CPU", place)
+            return False
+        return clock() - self._started > self.limits.cpu_ns
+
+    @property
+    def _late(self) -> str:
+        return f"more than {self.limits.cpu_ns / 1e6:g} ms of CPU"
+
+    def spend_time(self) -> None:
+        """As `look_at_clock`, for a method that knows no place. Raises: JavaException."""
+        if self._is_late():
+            raise JavaException(self._late)
+
+    def spend_items(self, count: int) -> None:
+        """Items of new lists and maps, which a template may all keep. Raises: JavaException."""
+        self._items -= count
+        if self._items < 0:
+            raise JavaException(f"lists and maps of more than {_ITEMS} items in all")
+        if count > _LIGHT:
+            self.spend_time()
+
+    def worked(self, size: int, place: Place) -> None:
+        """A call has handled so many letters or items: they count as steps."""
+        if size > _LIGHT:
+            self.pause -= size // _WORK
+            if self.pause < 0:
+                self.look(place)
 
     def full(self, place: Place) -> MappingFault:
         """What is wrong where the room is used up."""
@@ -189,13 +228,17 @@ class Run:
         size = len(text)
         if size > self.limits.output:
             raise MappingFault(f"a string of more than {self.limits.output} letters", place)
+        self.kept(size, place)
+        if size > HEAVY:
+            self.look_at_clock(place)
+        return text if text.isascii() else paired(text)
+
+    def kept(self, size: int, place: Place) -> None:
+        """A new string of so many letters, which a template may keep."""
         self.texts -= size
         if self.texts < 0:
             total = self.limits.output * _TEXTS
             raise MappingFault(f"strings of more than {total} letters in all", place)
-        if size > HEAVY:
-            self.look_at_clock(place)
-        return text if text.isascii() else paired(text)
 
     def fault(self, exc: JavaException, place: Place) -> MappingFault:
         """A Java exception, at its place."""

@@ -40,9 +40,10 @@ class Method:
 
     def fits(self, arguments: list[Any]) -> bool:
         """Whether it can be called with these."""
-        if len(arguments) != len(self.kinds):
-            return self.many and len(arguments) > len(self.kinds)
-        return all(FITS[kind](value) for kind, value in zip(self.kinds, arguments, strict=True))
+        missing = len(self.kinds) - len(arguments)
+        if missing > 0 or (missing < 0 and not self.many):
+            return False
+        return all(FITS[kind](value) for kind, value in zip(self.kinds, arguments, strict=False))
 
 
 Table = dict[str, tuple[Method, ...]]

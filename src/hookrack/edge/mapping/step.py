@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from hookrack.edge.mapping import Limits, MappingFault, MappingRequest, Rendering, Template
+from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.select import Passthrough, Transform, Unsupported, select
 from hookrack.edge.mapping.values import paired, show
 from hookrack.errors import Code, Rejected
@@ -31,7 +32,9 @@ from hookrack.model import (
 STAGE: Final = "local"
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-_SECONDS: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SECONDS: Final = re.compile(r"[1-9][0-9]*", re.ASCII)
+_SHOWN: Final = 4 * DEDUPE_ID_CHARS  # letters of a list or map that are printed
+_SECONDS_DIGITS: Final = 18  # what has more is capped all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,25 +188,36 @@ def _keys(given: Any) -> tuple[str, ...] | None:
     if not isinstance(listed, list) or not 1 <= len(listed) <= KEYS_PER_EVENT:
         detail = f"$webhookKeys is no list of 1 to {KEYS_PER_EVENT} webhook keys."
         raise Rejected(Code.KEYS_INVALID, detail)
-    keys = tuple(dict.fromkeys("" if each is None else show(each) for each in listed))
-    if not all(is_webhook_key(key) for key in keys):
-        raise Rejected(Code.KEYS_INVALID, "One of $webhookKeys is no webhook key.")
-    return keys
+    keys: dict[str, None] = {}
+    for each in listed:
+        key = _shown(each)
+        if not is_webhook_key(key):
+            raise Rejected(Code.KEYS_INVALID, "One of $webhookKeys is no webhook key.")
+        keys[key] = None
+    return tuple(keys)
+
+
+def _shown(value: Any) -> str:
+    """The print of what a variable was set to; of what prints too much, a text that is too long."""
+    try:
+        return "" if value is None else show(value, limit=_SHOWN)
+    except (JavaException, RecursionError):
+        return "." * _SHOWN
 
 
 def _ttl(given: Any) -> timedelta | None:
     """The time to live that a template gives, in whole seconds; an empty one is none."""
-    text = "" if given is None else show(given)
+    text = _shown(given)
     if not text:
         return None
     if not _SECONDS.fullmatch(text):
         raise Rejected(Code.TTL_INVALID, "$ttl is no whole number of seconds above 0.")
-    return own_ttl(int(text))
+    return own_ttl(int(text[: _SECONDS_DIGITS + 1]))
 
 
 def _dedupe_id(given: Any) -> str | None:
     """The dedupe id that a template gives; an empty one is none."""
-    text = "" if given is None else paired(show(given))
+    text = paired(_shown(given))
     if len(text) > DEDUPE_ID_CHARS:
         detail = f"$dedupeId is longer than {DEDUPE_ID_CHARS} characters."
         raise Rejected(Code.MAPPING_FAILED, detail)

@@ -109,10 +109,15 @@ _ON_INPUT: Final[dict[str, Callable[[Input, str], Any]]] = {
 
 
 def _weighed(run: Run, value: Any, result: Any, *, place: Place) -> Any:
-    """The result of a call: a string that grew is counted, hard work is followed by a look."""
-    if type(result) is str:
-        if len(result) > HEAVY and (type(value) is not str or len(result) > len(value)):
+    """The result of a call: its work counts as steps, and a long new string for memory."""
+    had = len(value) if isinstance(value, _SIZED) else 0
+    if type(result) is not str:
+        run.worked(had, place)
+        return result
+    size = len(result)
+    run.worked(had + size, place)
+    if size > HEAVY and result is not value:
+        if type(value) is not str or size > had:
             return run.made(result, place)
-    elif isinstance(value, _SIZED) and len(value) > HEAVY:
-        run.look_at_clock(place)
+        run.kept(size, place)
     return result

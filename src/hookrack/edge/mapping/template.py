@@ -1,9 +1,12 @@
 """Mapping templates: compiled once, rendered for every request."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from hookrack.edge.mapping import budget
 from hookrack.edge.mapping.faults import JavaException, MappingFault, Place, TemplateInvalid
 from hookrack.edge.mapping.jsonwrite import JavaList
 from hookrack.edge.mapping.parser import parse
@@ -21,6 +24,7 @@ from hookrack.edge.mapping.syntax import Block
 from hookrack.edge.mapping.values import paired
 
 TEMPLATE_BYTES: Final = 300 * 1024
+_LARGE: Final = 16 * 1024
 
 
 class Rendering(NamedTuple):
@@ -69,16 +73,27 @@ class Template:
         compiled = self._compiled if trace is None else self._traced
         run = Run(request, limits, trace=trace, changes=compiled.changes)
         out: list[str] = []
+        token = budget.begin(run)
         try:
-            compiled.emit(run, out)
-        except Leaving:
-            pass
+            return _rendered(run, compiled, out)
         except RecursionError as exc:
             raise MappingFault("values or definitions nested too deep") from exc
-        text = paired("".join(out))
-        if not text.isascii() and len(text.encode("utf-8", "replace")) > limits.output:
-            raise MappingFault(f"more than {limits.output} bytes of output")
-        return _rendering(run, text)
+        except JavaException as exc:  # whose place nobody knew
+            raise MappingFault(str(exc), status=exc.status) from exc
+        finally:
+            budget.end(token)
+
+
+def _rendered(run: Run, compiled: Compiled, out: list[str]) -> Rendering:
+    try:  # noqa: SIM105 - a context manager is two calls more
+        compiled.emit(run, out)
+    except Leaving:
+        pass
+    text = paired("".join(out))
+    most = run.limits.output
+    if not text.isascii() and len(text.encode("utf-8", "replace")) > most:
+        raise MappingFault(f"more than {most} bytes of output")
+    return _rendering(run, text)
 
 
 def _rendering(run: Run, text: str) -> Rendering:
@@ -109,6 +124,23 @@ def _map(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
+@contextmanager
+def _large() -> Iterator[None]:
+    """Keep the collector of cycles away from a tree of many thousand parts, then and later.
+
+    There are no cycles in it to be found, but each search of it would stop every thread for as
+    long as reading the template takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def compile_template(source: str, *, name: str = "template") -> Template:
     """A template, ready to render. Raises: TemplateInvalid, with place, caret and hint."""
     if len(source.encode("utf-8", "replace")) > TEMPLATE_BYTES:
@@ -116,7 +148,8 @@ def compile_template(source: str, *, name: str = "template") -> Template:
             f"the template has more than {TEMPLATE_BYTES // 1024} KB", Place(), name=name
         )
     try:
-        return Template(source, parse(source), name=name)
+        with _large() if len(source) > _LARGE else nullcontext():
+            return Template(source, parse(source), name=name)
     except TemplateInvalid as exc:
         named = TemplateInvalid(exc.detail, exc.place, hint=exc.hint, name=name)
         named.shown_in(source)

@@ -1,14 +1,17 @@
 """The methods of a String, as Java has them: lengths and places count UTF-16 units."""
 
+import re
 from functools import wraps
 from typing import Any, Final
 
 from hookrack.edge.mapping import java_regex
+from hookrack.edge.mapping.budget import took
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.formats import formatted
 from hookrack.edge.mapping.signatures import Table, comparable, table
 from hookrack.edge.mapping.values import TEXT_LIMIT, Character, JavaArray, show
 
+_PAIRED: Final = re.compile("[\U00010000-\U0010ffff]")
 _BLANKS: Final = "".join(map(chr, range(0x21)))
 
 
@@ -16,8 +19,12 @@ def _units(text: str) -> str:
     """A text with every letter beyond 16 bits as two."""
     if text.isascii() or max(text) < "\U00010000":
         return text
-    data = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
+    return _PAIRED.sub(_halves, text)
+
+
+def _halves(found: re.Match[str]) -> str:
+    number = ord(found[0]) - 0x10000
+    return chr(0xD800 + (number >> 10)) + chr(0xDC00 + (number & 0x3FF))
 
 
 def _joined(text: str) -> str:
@@ -77,6 +84,20 @@ def _char_at(text: str, place: int) -> Character:
 
 
 @_in_units
+def _region_matches(text: str, start: int, other: str, place: int, size: int) -> bool:
+    if start < 0 or place < 0 or start > len(text) - size or place > len(other) - size:
+        return False
+    return size < 0 or text[start : start + size] == other[place : place + size]
+
+
+def _code_point_at(text: str, place: int) -> int:
+    rest = str(_substring(text, place))
+    if not rest:
+        raise JavaException(f"StringIndexOutOfBoundsException: index {place}")
+    return ord(rest[0])
+
+
+@_in_units
 def _compare(text: str, other: str) -> int:
     for mine, theirs in zip(text, other, strict=False):
         if mine != theirs:
@@ -116,13 +137,20 @@ def _replace_first(text: str, pattern: str, new: str) -> str:
 
 
 def _split(text: str, pattern: str, limit: int = 0) -> JavaArray:
-    return JavaArray(java_regex.split(text, pattern, limit=limit))
+    parts = JavaArray(java_regex.split(text, pattern, limit=limit))
+    took(len(parts))
+    return parts
 
 
-def _join(_: str, between: str, *parts: Any) -> str:
-    """The static `String.join`, of a list or of its arguments."""
-    items = parts[0] if len(parts) == 1 and isinstance(parts[0], list) else parts
-    shown = ["null" if each is None else show(each) for each in items]
+def _join_list(_: str, between: str, parts: list[Any] | None) -> str:
+    """The static `String.join`, of a list of texts."""
+    if parts is None:
+        raise JavaException("NullPointerException: an argument is null")
+    if not all(each is None or isinstance(each, str) for each in parts):
+        raise JavaException("ClassCastException: only texts are joined")
+    if any(type(each) is Character for each in parts):
+        raise JavaException("ClassCastException: only texts are joined")
+    shown = ["null" if each is None else each for each in parts]
     if sum(map(len, shown)) + len(between) * len(shown) > TEXT_LIMIT:
         raise JavaException(f"a text of more than {TEXT_LIMIT} letters")
     return between.join(shown)
@@ -207,7 +235,11 @@ TEXT: Final[Table] = table(
         "hashCode()": _hash,
         "toString()": str,
         "format(S*": formatted,
-        "join(S*": _join,
+        "join(SC)": _join_list,
+        "join(SSS)": lambda text, between, *parts: _join_list(text, between, [*parts]),
+        "join(SSSS)": lambda text, between, *parts: _join_list(text, between, [*parts]),
+        "regionMatches(ISII)": _region_matches,
+        "codePointAt(I)": _code_point_at,
         "valueOf(O)": _value_of,
     },
     OBJECT,

@@ -16,9 +16,12 @@ from hookrack.edge.mapping import (
     describe,
     warnings,
 )
+from hookrack.edge.mapping.evaluating import TRACED
+from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.values import show
 
-TRACED: Final = 1_000  # references that are shown
+SHOWN: Final = 100_000  # letters of one value that was set
+_OVERRIDES: Final = 2  # maps within each other: which override, and of what name
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,22 @@ def _shown(value: Any) -> Any:
     """What was set as it prints; a list item by item."""
     if value is None:
         return None
-    return [show(each) for each in value] if isinstance(value, list) else show(value)
+    return [_print(each) for each in value] if isinstance(value, list) else _print(value)
 
 
-def _plain(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _print(value: Any) -> str:
+    """A value as it prints, or the word for one that prints too much to be shown."""
+    try:
+        return show(value, limit=SHOWN)
+    except (JavaException, RecursionError):
+        return "(too much to be shown)"
+
+
+def _plain(overrides: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """Overrides as JSON; further in than they go on API Gateway, a map as it prints."""
     return {
-        name: _plain(value) if isinstance(value, dict) else _shown(value)
+        str(name): _plain(value, depth + 1)
+        if isinstance(value, dict) and depth < _OVERRIDES
+        else _shown(value)
         for name, value in overrides.items()
     }

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from hookrack.edge.mapping.budget import OFTEN, changes, tick
 from hookrack.edge.mapping.faults import JavaException
 from hookrack.edge.mapping.java import print_number
-from hookrack.edge.mapping.jsonwrite import JavaList, TooMuchText, dump
+from hookrack.edge.mapping.jsonwrite import Bean, JavaList, TooMuchText, dump
 
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-TEXT_LIMIT: Final = 2**25  # letters of one print; what a rendering may give out is far less
+TEXT_LIMIT: Final = 2**22  # letters of one print; what a rendering may give out is far less
 STEPS: Final = 200_000  # values that one comparison may look at
 INT: Final = 2**31
 LONG: Final = 2**63
@@ -56,8 +57,8 @@ class HeaderMap(dict[str, Any]):
         return value
 
 
-class Character(str):
-    """One letter as `charAt` gives it: no String to Java."""
+class Character(Bean, str):
+    """One letter as `charAt` gives it: no String to Java, and so none in JSON."""
 
     __slots__ = ()
 
@@ -77,7 +78,7 @@ class Entry:
         return self.map.get(self.key)
 
 
-class Cursor:
+class Cursor(Bean):
     """What `iterator()` gives."""
 
     __slots__ = ("ahead", "items")
@@ -114,7 +115,7 @@ class JavaClass:
         self.name = name
 
 
-class Printed(ABC):
+class Printed(Bean, ABC):
     """A value of its own kind that says how it prints."""
 
     __slots__ = ()
@@ -131,8 +132,8 @@ def paired(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
-def show(value: Any) -> str:
-    """A value as Java prints it. Raises: JavaException, if that is more than anybody can use."""
+def show(value: Any, *, limit: int = TEXT_LIMIT) -> str:
+    """A value as Java prints it. Raises: JavaException, where a container prints too much."""
     kind = type(value)
     if kind is str:
         return str(value)
@@ -143,14 +144,15 @@ def show(value: Any) -> str:
         return repr(value) if kind is float and 1e-3 <= value < 1e7 else print_number(value)
     if kind is bool:
         return "true" if value else "false"
-    return _Printer().whole(value)
+    return _Printer(limit).whole(value)
 
 
 class _Printer:
     """Prints containers, which may hold each other many times over, within a bound."""
 
-    def __init__(self) -> None:
-        self._room = TEXT_LIMIT
+    def __init__(self, limit: int) -> None:
+        self._limit = self._room = limit
+        self._turns = 0
 
     def whole(self, value: Any) -> str:
         if value is None:
@@ -161,7 +163,7 @@ class _Printer:
         if type(value) is str:
             text = value
         elif type(value) is list:
-            text = _json(value)
+            text = _json(value, self._room)
         elif isinstance(value, dict):
             text = self._map(value)
         elif isinstance(value, JavaArray):
@@ -174,7 +176,7 @@ class _Printer:
             text = _scalar(value)
         self._room -= len(text)
         if self._room < 0:
-            raise JavaException(f"a value prints more than {TEXT_LIMIT} letters")
+            raise JavaException(f"a value prints more than {self._limit} letters")
         return text
 
     def _map(self, value: dict[Any, Any]) -> str:
@@ -186,13 +188,16 @@ class _Printer:
     def _inner(self, value: Any, holder: Any = ()) -> str:
         if value is holder:
             return "(this Map)" if isinstance(holder, dict) else "(this Collection)"
-        self._room -= 1
+        self._room -= 2  # what stands between two of them
+        self._turns += 1
+        if self._turns % OFTEN == 0:
+            tick()
         return "null" if value is None else self._of(value)
 
 
-def _json(value: list[Any]) -> str:
+def _json(value: list[Any], limit: int) -> str:
     try:
-        return dump(value, slashes=True, limit=TEXT_LIMIT)
+        return dump(value, slashes=True, limit=max(limit, 0) if changes() else None)
     except TooMuchText as exc:
         raise JavaException(f"a value is {exc}") from exc
 
@@ -263,6 +268,8 @@ class Comparison:
         self._steps += 1
         if self._steps > STEPS:
             raise JavaException(f"a comparison of more than {STEPS} values")
+        if self._steps % OFTEN == 0:
+            tick()
         if left is right:
             return True
         if isinstance(left, list):

@@ -229,10 +229,12 @@ PLATFORMS: Final = {
                 extract="mailgun",
             ),
         ),
-        delivery=("body.event-data.id",),
+        delivery=("body.signature.token",),
         event="body.event-data.event",
-        caution="Signed are a time and a token, not what the body says: who records a request can "
-        "send anything for as long as the tolerance.",
+        caution="Signed are a time and a token, not what the body says, so a token is taken once: "
+        "who records a request and sends it with another body sends a duplicate. Not so where "
+        "dedupe names another place, such as body.$['event-data'].id. Unverified: whether a retry "
+        "has the token of the first try; if not, it is an event of its own.",
     ),
     "hubspot": Preset(
         title="HubSpot, version 3",

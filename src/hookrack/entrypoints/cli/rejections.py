@@ -15,6 +15,8 @@ from hookrack.entrypoints.cli.which import (
     renew_option,
 )
 
+_SKIPPED: Final = "Skipped were those without a whole body, or without their flow"
+_UNTRUSTED: Final = ", and those with a bad signature or credential; --trust takes them in"
 _LIST: Final = Listing(
     "/v1/rejections",
     field="rejections",
@@ -66,5 +68,7 @@ def replay(
     """Let refused requests through the front door again, after the flow was mended."""
     body = named(wanted, everything=everything or dry_run)
     body |= {"all": everything, "dryRun": dry_run, "trust": trust, "renewTtl": renew_ttl}
-    _LIST.act("POST", "/replay", json=body, as_json=as_json, data_dir=data_dir)
+    counts = _LIST.act("POST", "/replay", json=body, as_json=as_json, data_dir=data_dir)
+    if counts["skipped"]:
+        click.echo(f"{_SKIPPED}{'' if trust else _UNTRUSTED}.", err=True)
     return 0

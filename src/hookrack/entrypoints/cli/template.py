@@ -82,9 +82,13 @@ def explain(*, file: Path, as_json: bool, **request: Any) -> int:  # noqa: ANN40
 def test(*, folder: Path, as_json: bool) -> int:
     """Run every case in DIR's *.cases.json; exit code 1 if one fails."""
     files = [folder] if folder.is_file() else sorted(folder.rglob(CASES))
+    if not folder.exists():
+        raise ConfigError("isn't there", where=str(folder), mend="Check the name.")
     if not files:
         raise ConfigError(f"holds no {CASES}", where=str(folder), mend="Write one.")
     rows = [row for file in files for row in _run(file)]
+    if not rows:
+        raise ConfigError("holds no case", where=str(folder), mend="Write [{...}, ...].")
     failed = sum(row["outcome"] == "failed" for row in rows)
     if as_json or not sys.stdout.isatty():
         write(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
@@ -133,7 +137,7 @@ def _show(row: dict[str, Any]) -> None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")  # an editor's mark at the start is no text
     except OSError as exc:
         raise ConfigError(
             f"can't be read: {exc.strerror}", where=str(path), mend="Check the name."

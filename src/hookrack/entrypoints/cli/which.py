@@ -80,9 +80,12 @@ class Listing:
 
     def act(
         self, method: str, path: str = "", *, as_json: bool, data_dir: Path | None, **call: _Fields
-    ) -> None:
-        """Make a call on those that fit (`params` or `json`), and print its counts."""
-        show_json(self._call(method, path, data_dir=data_dir, **call), as_json=as_json)
+    ) -> _Fields:
+        """Make a call on those that fit (`params` or `json`); its counts, which are printed."""
+        counts = self._call(method, path, data_dir=data_dir, **call)
+        show_json(counts, as_json=as_json)
+        found: _Fields = orjson.loads(counts)
+        return found
 
     def _call(
         self,

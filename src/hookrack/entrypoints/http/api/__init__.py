@@ -24,6 +24,7 @@ from hookrack.entrypoints.http.api import (
     tokens,
 )
 from hookrack.entrypoints.http.api.guard import Asgi, guarded
+from hookrack.entrypoints.http.api.links import linked
 from hookrack.entrypoints.http.api.page import render
 from hookrack.entrypoints.http.exchange import Header
 from hookrack.entrypoints.http.keys import is_get_by_key
@@ -39,6 +40,14 @@ _ROUTERS: Final = tuple(
 )
 
 
+class _Linked(FastAPI):
+    """Tells in its document what may follow an answer."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document."""
+        return linked(super().openapi())
+
+
 def open_api(app: App) -> Asgi:
     """The application for this process."""
     api = describe_api()
@@ -48,7 +57,7 @@ def open_api(app: App) -> Asgi:
 
 def describe_api() -> FastAPI:
     """The routes without an app behind them: enough for the OpenAPI document."""
-    api = FastAPI(
+    api = _Linked(
         title="hookrack",
         version=__version__,
         description=_ABOUT,

@@ -1,5 +1,6 @@
 """Accounts and flows: configuration by the API, with the flow file's fields."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -132,7 +133,9 @@ async def put_flow(
         raise Rejected(Code.CONFIG_INVALID, "A flow id is 1 to 63 of a-z 0-9 _ -.")
     if app.configuration.find_flow(account, flow) is None:
         response.status_code = 201
-    await app.live.put_flow(read_flow(flow, fields, account=account, max_ttl=max_ttl))
+    # Beside the event loop: a large template takes seconds.
+    wanted = await asyncio.to_thread(read_flow, flow, fields, account=account, max_ttl=max_ttl)
+    await app.live.put_flow(wanted)
     made = _flow(app, token, account, flow)
     retimed = await _retimed(app, _account(app, token, account), made) if existing else {}
     return _flow_shown(app, made) | retimed
