@@ -40,22 +40,38 @@ do
     return expiry + (-expiry % width)
   end
 
-  function ledger.read(tag, now)
-    local head = call('HMGET', tag .. 'b', 't', 'n')
-    local book = {name = tag .. 'b', now = now, total = tonumber(head[1] or 0),
-                  first = tonumber(head[2] or NEVER), gone = {}, changes = {}}
-    if book.first > now then return book end
+  -- A book to write changes in; what the account has needn't be known for that.
+  function ledger.open(tag, now)
+    return {name = tag .. 'b', now = now, gone = {}, ended = 0, changes = {}}
+  end
+
+  -- The spans that have ended, and the bytes in them; `first`: the end of the earliest of the others.
+  local function look_through(book)
     local all = call('HGETALL', book.name)
     book.first = NEVER
     for at = 1, #all, 2 do
       local ends = tonumber(all[at])
-      if ends and ends <= now then
+      if ends and ends <= book.now then
         book.gone[#book.gone + 1] = all[at]
-        book.total = book.total - tonumber(all[at + 1])
+        book.ended = book.ended + tonumber(all[at + 1])
       elseif ends then
         book.first = math.min(book.first, ends)
       end
     end
+  end
+
+  local function find_first(book, text)
+    book.known = tonumber(text or NEVER)
+    book.first = book.known
+    if book.first <= book.now then look_through(book) end
+  end
+
+  -- The same, with what the account has: `total`.
+  function ledger.read(tag, now)
+    local book = ledger.open(tag, now)
+    local head = call('HMGET', book.name, 't', 'n')
+    find_first(book, head[2])
+    book.total = tonumber(head[1] or 0) - book.ended
     return book
   end
 
@@ -63,40 +79,50 @@ do
     book.changes[ends] = (book.changes[ends] or 0) + bytes
   end
 
-  -- What was charged before counts as far as it is still there.
+  -- What was charged before counts as far as it is still there. -> bytes, whether the span is new
   local function change(book, ends, bytes)
     local field = whole(ends)
     if bytes < 0 then bytes = -math.min(-bytes, tonumber(call('HGET', book.name, field) or 0)) end
-    if bytes == 0 then return end
-    book.total = book.total + bytes
-    if call('HINCRBY', book.name, field, whole(bytes)) <= 0 then
-      call('HDEL', book.name, field)
-    else
-      book.first = math.min(book.first, ends)
-    end
+    if bytes == 0 then return 0, false end
+    local count = call('HINCRBY', book.name, field, whole(bytes))
+    if count <= 0 then call('HDEL', book.name, field) end
+    return bytes, count == bytes
   end
 
+  -- Mostly two commands; all else waits until a span begins. -> whether one did
   function ledger.write(book)
+    local sum, opened = 0, NEVER
+    for ends, bytes in pairs(book.changes) do
+      if ends > book.now then
+        local done, new = change(book, ends, bytes)
+        sum = sum + done
+        if new then opened = math.min(opened, ends) end
+      end
+    end
+    if opened < NEVER and not book.first then find_first(book, call('HGET', book.name, 'n')) end
     for at = 1, #book.gone, 1000 do
       call('HDEL', book.name, unpack(book.gone, at, math.min(at + 999, #book.gone)))
     end
-    for ends, bytes in pairs(book.changes) do
-      if ends > book.now then change(book, ends, bytes) end
+    sum = sum - book.ended
+    if sum ~= 0 and call('HINCRBY', book.name, 't', whole(sum)) <= 0 then
+      call('UNLINK', book.name)
+      return false
     end
-    if book.total <= 0 then return call('UNLINK', book.name) end
-    call('HSET', book.name, 't', whole(book.total), 'n', whole(book.first))
+    local first = math.min(book.first or NEVER, opened)
+    if book.first and first ~= book.known then call('HSET', book.name, 'n', whole(first)) end
+    return opened < NEVER
   end
 
-  local function lasts(name, now, stays)
+  local function last(name, now, stays)
     local left = call('PTTL', name)
-    if left >= 0 and now + left >= stays then return false end
-    call('PEXPIREAT', name, whole(stays + DAY_MS))
-    return true
+    if left < 0 or now + left < stays then call('PEXPIREAT', name, whole(stays + DAY_MS)) end
   end
 
-  -- Both are there for as long as what they count; `fresh`: keys may be new.
-  function ledger.keep(tag, now, stays, fresh)
-    if lasts(tag .. 'b', now, stays) or fresh then lasts(tag .. 'y', now, stays) end
+  -- Both are there for as long as what they count. This is due when a span or a key is new: the
+  -- day that they stay besides is longer than what ends in one span can differ.
+  function ledger.keep(tag, now, stays)
+    last(tag .. 'b', now, stays)
+    last(tag .. 'y', now, stays)
   end
 
   local function live_until(set, now)

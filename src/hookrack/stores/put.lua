@@ -49,7 +49,7 @@ end
 local seed, count = tonumber(ARGV[2]), tonumber(ARGV[5])
 local tag = string.sub(KEYS[1], 1, -4)
 local last = math.max(tonumber(call('GET', KEYS[1]) or 0), (now - EPOCH_MS) * 4096 - 1)
-local seq = last
+local seq, stays = last, 0
 
 -- Read and plan ---------------------------------------------------------------------------------
 -- What a known dedupe id means for an event: another's copy, or a direct set made once more.
@@ -60,14 +60,12 @@ local function judge(event, mark)
   return {'first', string.sub(mark, size + 1)}
 end
 
--- What the account has, and what these events add to it.
+-- What the account has, which is read only where there is a bound, and what these events add to it.
 local most_keys, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local book = ledger.read(tag, now)
-local quota = {bytes = book.total, keys = nil, looked = nil, added = {}}
-
-local function is_new(key)
-  return key.over and not quota.added[key.name] and not call('ZSCORE', tag .. 'y', key.name)
-end
+local bounded = most_keys > 0 or most_bytes > 0
+local book = bounded and ledger.read(tag, now) or ledger.open(tag, now)
+local quota = {bytes = book.total, keys = nil, looked = nil}
+local over, fresh = {}, {}             -- keys without anything alive on top; what is listed of them
 
 -- Keys that are over are looked for only where they make a difference.
 local function too_many(new)
@@ -82,15 +80,26 @@ end
 local function exceeds(event)
   if most_bytes > 0 and quota.bytes + event.size > most_bytes then return 'bytes' end
   if most_keys > 0 then
-    local new = {}
+    local new = 0
     for _, key in ipairs(event.keys) do
-      if is_new(key) then new[#new + 1] = key.name end
+      if over[key.name] and not call('ZSCORE', tag .. 'y', key.name) then new = new + 1 end
     end
-    if #new > 0 and too_many(#new) then return 'keys' end
-    for _, name in ipairs(new) do quota.added[name] = true end
-    quota.keys = quota.keys and quota.keys + #new
+    if new > 0 and too_many(new) then return 'keys' end
+    quota.keys = quota.keys and quota.keys + new
   end
   quota.bytes = quota.bytes + event.size
+end
+
+-- What is stored is charged, and its keys that were over are so no more.
+local function count_in(event)
+  ledger.charge(book, ledger.span(event.received, event.expiry), event.size)
+  if not next(over) then return end
+  for _, key in ipairs(event.keys) do
+    if over[key.name] then
+      fresh[#fresh + 1], fresh[#fresh + 2] = whole(key.expiry), key.name
+      over[key.name] = nil
+    end
+  end
 end
 
 local events, seen, marked, tops = {}, {}, {}, {}
@@ -119,6 +128,7 @@ for index = 1, count do
     if mark then event.verdict = judge(event, mark) end
   end
   seen[event.id] = true
+  local before = {}                    -- tops, in case the event is refused
   for _ = 1, keys do
     local ttl = tonumber(ARGV[from + 1])
     local expiry = event.received + ttl
@@ -130,9 +140,10 @@ for index = 1, count do
         local ends, received = 0, 0
         if top then ends, received = unpack_('>I6I6', top) end
         tops[key.k] = received
-        key.fresh, key.over = not top, ends <= now
+        key.fresh = not top
+        if ends <= now then over[key.name] = true end
       end
-      key.before = not key.fresh and tops[key.k] or nil
+      if bounded then before[#before + 1] = not key.fresh and tops[key.k] end
       key.late = event.received < tops[key.k]
       if not key.late then tops[key.k] = event.received end
       event.keys[#event.keys + 1] = key
@@ -145,15 +156,17 @@ for index = 1, count do
     if #event.keys == 0 then
       event.verdict = {'expired'}
     else
-      local which = exceeds(event)
+      local which = bounded and exceeds(event)
       if which then
         event.verdict = {'quota', which}
-        for _, key in ipairs(event.keys) do tops[key.k] = key.before end
+        for place, key in ipairs(event.keys) do tops[key.k] = before[place] or nil end
       end
     end
     if not event.verdict then
       seq = seq + 1
       event.seq = seq
+      stays = math.max(stays, event.stays)
+      count_in(event)
       if event.flow == '' then event.told = pack('>I6I6I7', now, event.expiry, seq) .. event.id end
       if event.mark_key then
         event.mark = event.flow == '' and event.fingerprint .. event.told or event.id
@@ -223,17 +236,7 @@ local function write_reference(event, key)
   end
 end
 
--- What is stored is charged, and keys that had nothing alive are listed; as many that are over by
--- now are forgotten, so that the list stays bounded.
-local fresh, stays = {}, 0
-local function count_in(event)
-  ledger.charge(book, ledger.span(event.received, event.expiry), event.size)
-  stays = math.max(stays, event.stays)
-  for _, key in ipairs(event.keys) do
-    if key.over then fresh[#fresh + 1], fresh[#fresh + 2] = whole(key.expiry), key.name end
-  end
-end
-
+-- As many keys that are over by now are forgotten as are listed, so that the list stays bounded.
 local function write_counts()
   for from = 1, #fresh, 1000 do
     call('ZADD', tag .. 'y', 'GT', unpack(fresh, from, math.min(from + 999, #fresh)))
@@ -241,8 +244,7 @@ local function write_counts()
   if #fresh > 0 and not quota.looked then
     quota.looked = ledger.look(tag, now, #fresh / 2 + 1)
   end
-  ledger.write(book)
-  ledger.keep(tag, now, stays, #fresh > 0)
+  if ledger.write(book) or #fresh > 0 then ledger.keep(tag, now, stays) end
 end
 
 local results, told = {}, {}
@@ -260,7 +262,6 @@ for index, event in ipairs(events) do
     end
     write_life(event, 'stored', event.expiry, '', table.concat(references))
     if event.mark_key then call('SET', event.mark_key, event.mark, 'PX', whole(event.window)) end
-    count_in(event)
     verdict = {'stored', event.told}
   elseif verdict[1] == 'duplicate' then
     write_life(event, 'duplicate', now, verdict[2], '')

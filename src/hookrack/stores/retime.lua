@@ -126,7 +126,7 @@ end
 local function done(count)
   if changed + ended > 0 then
     ledger.write(book)
-    if longest > 0 then ledger.keep(tag, now, longest, true) end
+    if longest > 0 then ledger.keep(tag, now, longest) end
   end
   return {count, changed, ended, kept}
 end
