@@ -89,6 +89,33 @@ async def test_a_batch_counts_as_it_goes(store: RedisStore) -> None:
     assert ids(await page(store, "e")) == ["e4"]
 
 
+async def test_a_key_of_a_refused_event_counts_once_one_is_stored(
+    store: RedisStore, clock: Clock
+) -> None:
+    """A key that is over stays so where an event is refused: what is stored next brings it back."""
+    await put_one(store, Quotas(), "a")
+    clock.forward(HOUR)
+    assert (await store.usage("acme")).keys == 0
+    batch = [under(event(data, at=clock.now), "a") for data in (KIB + KIB, b"1")]
+    found = await store.put("acme", batch, quotas=Quotas(stored_bytes=2 * len(KIB)))
+    assert [type(each) for each in found] == [Dead, Stored]
+    assert (await store.usage("acme")).keys == 1
+
+
+async def test_bounds_hold_for_what_was_stored_without_any(store: RedisStore, clock: Clock) -> None:
+    """Quotas that come later count what was stored before them, less what is over by then."""
+    size = HEAD + len(KIB)
+    for number in range(3):
+        await put_one(store, Quotas(), f"k{number}", ttl=HOUR * (number + 1))
+    assert isinstance(await put_one(store, Quotas(stored_bytes=4 * size - 1), "k1"), Dead)
+    assert isinstance(await put_one(store, Quotas(keys=3), "new"), Dead)
+    clock.forward(HOUR + GRACE)
+    quotas = Quotas(keys=3, stored_bytes=3 * size)
+    assert isinstance(await put_one(store, quotas, "new", at=clock.now), Stored)
+    assert isinstance(await put_one(store, quotas, "new", at=clock.now), Dead)
+    assert await store.usage("acme") == Usage(3, 3 * size)
+
+
 async def test_what_adds_nothing_is_no_matter_of_quotas(store: RedisStore) -> None:
     """Redeliveries, duplicates and what is over are what they are without quotas."""
     one = under(event(id="e1", dedupe_id="d"), "erp")

@@ -29,7 +29,7 @@ from hookrack.queues.redis_purge import purge
 from hookrack.telemetry import metrics
 
 BATCH_BYTES: Final = 1024 * 1024
-BLOCK: Final = timedelta(seconds=10)  # the longest one blocking read lasts
+BLOCK: Final = timedelta(seconds=15)  # the longest one blocking read lasts: till the next reclaim
 RECLAIM_EVERY: Final = timedelta(seconds=15)  # at most; besides: when a retry of ours is due
 ALONE_AFTER: Final = 2  # lost hand-overs, from which on a delivery is handed over by itself
 SETTLE_AT_ONCE: Final = 100  # in one script, so that none holds up the engine for long
