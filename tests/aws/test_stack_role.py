@@ -36,8 +36,8 @@ def maker(url: str, **credentials: str) -> Callable[[str], Any]:
 
 
 def calls(make: Callable[[str], Any], queue: str) -> Iterator[tuple[str, Any]]:
-    """What anybody could try on a queue, by the right that it needs; GetQueueUrl aside, of which the
-    server doesn't know whose it is.
+    """What anybody could try on a queue, by the right that it needs; GetQueueUrl aside, of which
+    the server doesn't know whose it is.
     """
     sqs = make("sqs")
     url = f"{sqs.meta.endpoint_url}/{OWNER}/{queue}"
