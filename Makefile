@@ -86,6 +86,9 @@ lock: setup
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 			--python-version 3.11 --constraint requirements.lock --no-annotate --custom-compile-command "make lock" \
 			-o src/hookrack/aws/$$each.lock src/hookrack/aws/$$each.in || exit 1; done
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.13 --no-annotate --custom-compile-command "make lock" \
+		-o tests/aws/localstack/requirements.lock tests/aws/localstack/requirements.in
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

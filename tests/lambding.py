@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import secrets
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import awslambdaric
-from harness import ADMIN_TOKEN, SECRET_KEY
+from harness import ADMIN_TOKEN, SECRET_KEY, missing
 from sqsing import ENVIRON
 
+HERE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 HANDLERS: Final = "hookrack.entrypoints.awslambda"
 PAUSE_MS: Final = 30_000
 
@@ -168,6 +170,27 @@ class Function:
             self.process.wait(timeout=15)
             self._log.close()
             self.process = None
+
+
+def build_packages(folder: Path, file: Path, *words: str) -> dict[str, Path]:
+    """Build packages; by their names."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hookrack", "aws", "package", "--out", str(folder)),
+            *("--python", version, *words, str(file)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "could not be had" in done.stderr:
+        missing(f"no package index: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    for row in rows:
+        assert Path(row["file"]).stat().st_size == row["bytes"]
+    return {Path(row["file"]).name: Path(row["file"]) for row in rows}
 
 
 def runtime_client(folder: Path) -> Path:

@@ -1,10 +1,6 @@
 """The packages of the Lambda functions: what is in them, that they are the same twice, and run."""
 
-import json
-import platform
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from harness import ADMIN_TOKEN, hookrack, missing
-from lambding import Function, batch, undone
+from harness import ADMIN_TOKEN, hookrack
+from lambding import HERE, Function, batch, build_packages, undone
 from queueing import envelope
 
 from hookrack.stores.redis import RedisStore
@@ -21,7 +17,6 @@ from hookrack.stores.redis import RedisStore
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 Make = Callable[..., Awaitable[Function]]
 ROOT: Final = Path(__file__).parents[2]
-HERE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 FLOWS: Final = """
 version: 1
 accounts:
@@ -33,27 +28,6 @@ accounts:
         model: models/push.json
         templates: {application/json: templates/push.vtl, text/plain: {inline: "{}"}}
 """
-
-
-def build(folder: Path, file: Path, *words: str) -> dict[str, Path]:
-    """Build packages; by their names."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "hookrack", "aws", "package", "--out", str(folder)),
-            *("--python", version, *words, str(file)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "could not be had" in done.stderr:
-        missing(f"no package index: {done.stderr}")
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    for row in rows:
-        assert Path(row["file"]).stat().st_size == row["bytes"]
-    return {Path(row["file"]).name: Path(row["file"]) for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +48,7 @@ def flow_file() -> Iterator[Path]:
 def packages(flow_file: Path) -> Iterator[dict[str, Path]]:
     """The packages for this machine."""
     with tempfile.TemporaryDirectory() as name:
-        yield build(Path(name), flow_file, "--arch", HERE)
+        yield build_packages(Path(name), flow_file, "--arch", HERE)
 
 
 def listed(package: Path) -> set[str]:
@@ -113,7 +87,7 @@ def test_the_same_input_gives_the_same_bytes(
     packages: dict[str, Path], flow_file: Path, tmp_path: Path
 ) -> None:
     """A package built twice is the same file, so that nothing is deployed anew for no reason."""
-    again = build(tmp_path / "deep" / "out", flow_file, "--arch", HERE)
+    again = build_packages(tmp_path / "deep" / "out", flow_file, "--arch", HERE)
     assert set(again) == set(packages)
     for name, path in again.items():
         assert path.read_bytes() == packages[name].read_bytes()
@@ -124,7 +98,7 @@ def test_wheels_are_of_the_processor_asked_for(flow_file: Path, tmp_path: Path) 
     """A package for arm64 has libraries for arm64 alone, wherever it is built."""
     (package,) = {
         path
-        for name, path in build(tmp_path, flow_file, "--arch", "arm64").items()
+        for name, path in build_packages(tmp_path, flow_file, "--arch", "arm64").items()
         if name == "worker-arm64.zip"
     }
     with zipfile.ZipFile(package) as opened:

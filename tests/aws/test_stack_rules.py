@@ -198,6 +198,24 @@ def test_a_variable_that_lambda_keeps_for_itself_is_refused(tmp_path: Path) -> N
     assert "AWS_REGION" in told.value.where
 
 
+def test_more_secrets_than_a_function_takes_are_refused(tmp_path: Path) -> None:
+    """Lambda's 4 KB for variables are counted when the template is made: a secret that is known by
+    its length, others as 64 bytes; the fault says how much it is and what to do.
+    """
+    names = [f"SECRET_{number}" for number in range(50)]
+    path = write_flow(tmp_path, DIRECT)
+    lines = "".join(
+        f"      {name.lower()}: {{keys: [k], auth: {{type: github, secrets: [${{{name}}}]}}}}\n"
+        for name in names
+    )
+    path.write_text(path.read_text() + lines.replace("[$", '["$').replace("}]", '}"]'))
+    with pytest.raises(ConfigError, match="a Lambda function takes 4096") as told:
+        printed(path)
+    assert told.value.where == "the 50 variables of the flow file"
+    assert "several flow files" in told.value.mend
+    assert "SECRET_49" in printed(path, **dict.fromkeys(names, "s" * 20))
+
+
 def test_a_stage_variable_needs_its_value(tmp_path: Path) -> None:
     """What isn't secret is printed, so it has to be known when the template is made."""
     path = write_flow(tmp_path, DIRECT + 'stageVariables: {env: "${STAGE_ENV}"}\n')
@@ -218,6 +236,26 @@ def test_a_file_of_too_many_flows_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + lines)
     with pytest.raises(ConfigError, match="500 at most"):
         printed(path)
+
+
+@pytest.mark.parametrize(("auth", "most"), [("none", 296), ('secret, secrets: ["${KEY}"]', 148)])
+def test_an_api_of_too_many_paths_is_refused(tmp_path: Path, auth: str, most: int) -> None:
+    """API Gateway takes 300 resources in an API: the root, /in, the account and the flows, and one
+    more for each secret in an address. What is one too many is told with the mend.
+    """
+    own = "aws: {front: lambda}, keys: [k], auth: {type: "
+    head = "version: 1\naccounts:\n  acme:\n    flows:\n"
+    path = tmp_path / "hookrack.yaml"
+    for count, is_good in [(most, True), (most + 2, False)]:
+        flows = "".join(f"      f{n}: {{{own}{auth}}}}}\n" for n in range(count))
+        path.write_text(head + flows)
+        source = read_source(path, environ={"KEY": SECRET})
+        if is_good:
+            build_stack(source)
+        else:
+            with pytest.raises(ConfigError, match="API Gateway takes 300") as told:
+                build_stack(source)
+            assert "several files" in told.value.mend
 
 
 # What checkov asks for and the stack hasn't got, with the reason.

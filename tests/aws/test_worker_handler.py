@@ -14,6 +14,7 @@ from harness import find_engine, wait_until
 from lambding import Function, batch, record, undone
 from queueing import envelope
 
+from hookrack.aws.queues import WORKER_SECONDS
 from hookrack.engine import open_engine
 from hookrack.ports import LetterFilter
 from hookrack.queues.sqs_open import SqsSource
@@ -43,13 +44,37 @@ async def test_a_batch_is_stored_and_nothing_is_named(function: Make, store: Red
     assert await names(store) == [f"e-{number}" for number in range(5)]
 
 
-async def test_a_thousand_messages_are_one_batch(function: Make, store: RedisStore) -> None:
-    """A batch as large as the mapping lets it be is stored whole."""
+async def test_ten_thousand_messages_are_one_batch(function: Make, store: RedisStore) -> None:
+    """A batch as large as the mapping lets it be is stored whole, within the worker's time, and
+    once more when it is handed over again, with nothing stored twice.
+    """
     worker = await function("worker_handler")
-    bodies = [envelope(f"e-{number}") for number in range(1_000)]
-    _, answer = await worker.api.invoke(batch(*bodies))
+    bodies = [envelope(f"e-{number}") for number in range(10_000)]
+    for received in (1, 2):
+        event = batch(*bodies, received=received)
+        _, answer = await worker.api.invoke(event, milliseconds=WORKER_SECONDS * 1_000)
+        assert undone(answer) == []
+    found = await names(store)
+    assert len(found) == len(set(found)) == 10_000
+    assert set(found) == {f"e-{number}" for number in range(10_000)}
+
+
+async def test_what_fails_is_named_and_its_neighbours_are_stored(
+    function: Make, store: RedisStore, direct: "redis.asyncio.Redis", prefix: str
+) -> None:
+    """A message that can't be stored now comes back alone; all others of its batch are done."""
+    worker = await function("worker_handler")
+    broken = f"{prefix}{{acme}}:k:broken"
+    await direct.set(broken, "no sorted set", ex=60)
+    bad = [envelope(f"bad-{number}", keys=("broken",)) for number in range(2)]
+    event = batch(envelope("e-0"), bad[0], envelope("e-2"), bad[1])
+    _, answer = await worker.api.invoke(event)
+    assert undone(answer) == ["m-1", "m-3"]
+    assert await names(store) == ["e-0", "e-2"]
+    await direct.delete(broken)
+    _, answer = await worker.api.invoke(batch(*bad, received=2))
     assert undone(answer) == []
-    assert set(await names(store)) == {f"e-{number}" for number in range(1_000)}
+    assert await names(store, "broken") == ["bad-0", "bad-1"]
 
 
 async def test_a_redelivered_batch_stores_nothing_twice(function: Make, store: RedisStore) -> None:

@@ -136,3 +136,26 @@ def test_check_says_good_or_what_is_wrong(tmp_path: Path) -> None:
     assert "bad.yaml, line" in done.stderr
     assert "Did you mean keys?" in done.stderr
     assert "hookrack.yaml: good" in done.stdout
+
+
+def test_check_refuses_a_direct_flow_that_needs_code(tmp_path: Path) -> None:
+    """`aws: {front: direct}` where API Gateway alone would lose something is told before anybody
+    makes a template of it, with the flow, the reason and the mend.
+    """
+    file = tmp_path / "hookrack.yaml"
+    flows = """
+version: 1
+accounts:
+  acme:
+    flows:
+      fits: {keys: [k], auth: {type: none}, passthrough: never, aws: {front: direct},
+             templates: {application/json: {inline: "{}"}}}
+"""
+    file.write_text(flows)
+    assert hookrack("check", str(file)).returncode == 0
+    file.write_text(flows + "      open: {keys: [k], auth: {type: none}, aws: {front: direct}}\n")
+    done = hookrack("check", str(file))
+    assert done.returncode == 2
+    assert "accounts.acme.flows.open.aws.front" in done.stderr
+    assert "it has no template" in done.stderr
+    assert "front: auto" in done.stderr

@@ -1,7 +1,7 @@
 """The three functions: each with a role that may do what it does, and a log that ends."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from hookrack.aws.queues import DEAD, QUEUE, WORKER_SECONDS
@@ -18,6 +18,15 @@ _OWN: Final = frozenset(
         *("HOOKRACK_STORE_ACCEPT_LOSS", "HOOKRACK_MAX_ATTEMPTS"),
     }
 )
+ENVIRONMENT_BYTES: Final = 4_096  # that a function's variables may have, names and values
+# What our own ones come to: a password of 64 and the longest names that AWS gives.
+_OWN_BYTES: Final[Mapping[str, int]] = {
+    "HOOKRACK_STORE": 256,
+    "HOOKRACK_STORE_ACCEPT_LOSS": 32,
+    "HOOKRACK_QUEUE": 192,
+    "HOOKRACK_SECRET_KEY": 64,
+    "HOOKRACK_ADMIN_TOKEN": 64,
+}
 _VARIABLE: Final = re.compile(r"(?!AWS_|LAMBDA_)[A-Za-z][A-Za-z0-9_]+")
 _READ: Final = ("sqs:GetQueueAttributes", "sqs:GetQueueUrl")
 _TAKE: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
@@ -43,9 +52,13 @@ _KINDS: Final = {
 }
 
 
-def function_resources(names: Iterable[str], *, variables: Iterable[str]) -> Json:
-    """The functions with their roles and log groups. Raises: ConfigError."""
+def function_resources(names: Iterable[str], *, variables: Mapping[str, int]) -> Json:
+    """The functions with their roles and log groups; `variables` of the flow file with their bytes.
+
+    Raises: ConfigError.
+    """
     extra = _variables(variables)
+    _check_size(variables)
     found: Json = {}
     for name in names:
         found |= _function(name, extra)
@@ -67,6 +80,21 @@ def _variables(variables: Iterable[str]) -> Json:
             )
         found[name] = {"Fn::Sub": SECRET % name}
     return found
+
+
+def _check_size(variables: Mapping[str, int]) -> None:
+    """Whether all variables fit into a function. Raises: ConfigError."""
+    extra = {name: size for name, size in variables.items() if name not in _OWN}
+    sizes = {**extra, **_OWN_BYTES}
+    total = sum(len(name) + size for name, size in sizes.items())
+    if total > ENVIRONMENT_BYTES:
+        raise ConfigError(
+            f"come to {total} bytes with hookrack's own, names and values, "
+            f"and a Lambda function takes {ENVIRONMENT_BYTES}",
+            where=f"the {len(extra)} variables of the flow file",
+            mend="Make several flow files of it, or secrets shorter; one that isn't set here "
+            "counts as 64 bytes.",
+        )
 
 
 def _function(name: str, variables: Json) -> Json:

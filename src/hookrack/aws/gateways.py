@@ -132,7 +132,10 @@ def _permission(api: str, function: str) -> Json:
 
 
 def _keys(api: str, variables: Iterable[str]) -> Json:
-    """The plan of an API, and a key for each secret of its flow; several while one changes over."""
+    """The plan of an API, and a key for each secret of its flow; several while one changes over.
+
+    Flows with the same secret share the key: API Gateway takes no value twice.
+    """
     throttle = {"RateLimit": {"Ref": "RateLimit"}, "BurstLimit": {"Ref": "BurstLimit"}}
     plan = f"{api}Plan"
     found: Json = {
@@ -145,12 +148,13 @@ def _keys(api: str, variables: Iterable[str]) -> Json:
         }
     }
     for variable in variables:
-        key = f"{api}Key{hashlib.sha256(variable.encode()).hexdigest()[:8]}"
+        own = hashlib.sha256(variable.encode()).hexdigest()[:8]
+        key = f"SenderKey{own}"
         found[key] = {
             "Type": "AWS::ApiGateway::ApiKey",
             "Properties": {"Enabled": True, "Value": {"Fn::Sub": SECRET % variable}},
         }
-        found[f"{key}InPlan"] = {
+        found[f"{plan}Key{own}"] = {
             "Type": "AWS::ApiGateway::UsagePlanKey",
             "Properties": {
                 "KeyId": {"Ref": key},

@@ -26,10 +26,12 @@ _LIMITED: Final = (
     '{"type": "urn:hookrack:problem:RATE_LIMITED", "title": "Too many requests", "status": 429, '
     '"detail": "Send again later.", "code": "RATE_LIMITED"}'
 )
+# What the answers of SQS become. API Gateway keeps one mapping for each status and drops the others
+# of the same, so each pattern has its own; what the sender sees is 503, or 413, by the template.
+_GONE: Final = {r"4\d{2}": "503", r"5\d{2}": "502", "default": "500"}
 _HEADERS: Final = {
     "202": ("Hookrack-Event-Id",),
-    "413": ("Content-Type",),
-    "503": ("Content-Type", "Retry-After"),
+    **dict.fromkeys(_GONE.values(), ("Content-Type", "Retry-After")),
 }
 # What API Gateway says by itself, in the words of a problem; the rest keeps its status.
 _REFUSALS: Final[Mapping[str, tuple[Code, int]]] = {
@@ -112,13 +114,12 @@ def _operation(door: Direct) -> Json:
 
 def _integration(door: Direct) -> Json:
     """The call of SQS, and what becomes of its answer."""
-    gone = {
-        "statusCode": "503",
+    kept = {
+        "statusCode": "202",
         "responseParameters": {
-            "method.response.header.Content-Type": _PROBLEM,
-            "method.response.header.Retry-After": f"'{RETRY_AFTER}'",
+            "method.response.header.Hookrack-Event-Id": "context.extendedRequestId"
         },
-        "responseTemplates": {_JSON: problem_text(Code.STORE_UNAVAILABLE)},
+        "responseTemplates": {_JSON: _ACCEPTED},
     }
     return {
         "type": "aws",
@@ -129,18 +130,23 @@ def _integration(door: Direct) -> Json:
         "timeoutInMillis": 10_000,
         "requestParameters": {"integration.request.header.Content-Type": _FORM},
         "requestTemplates": dict(door.templates),
-        "responses": {
-            r"2\d{2}": {
-                "statusCode": "202",
-                "responseParameters": {
-                    "method.response.header.Hookrack-Event-Id": "context.extendedRequestId"
-                },
-                "responseTemplates": {_JSON: _ACCEPTED},
-            },
-            r"4\d{2}": gone | {"responseTemplates": {_JSON: refusal_template()}},
-            r"5\d{2}": gone,
-            "default": gone,
-        },
+        "responses": {r"2\d{2}": kept}
+        | {pattern: _gone(pattern, status) for pattern, status in _GONE.items()},
+    }
+
+
+def _gone(pattern: str, status: str) -> Json:
+    """What becomes of an answer that isn't a 2xx."""
+    parameters = {"method.response.header.Content-Type": _PROBLEM}
+    if pattern.startswith("4"):
+        template = refusal_template()
+    else:
+        parameters["method.response.header.Retry-After"] = f"'{RETRY_AFTER}'"
+        template = _overridden(503) + problem_text(Code.STORE_UNAVAILABLE)
+    return {
+        "statusCode": status,
+        "responseParameters": parameters,
+        "responseTemplates": {_JSON: template},
     }
 
 
@@ -148,9 +154,14 @@ def refusal_template() -> str:
     """What a 4xx of SQS becomes: 413 where the message was too long, else 503."""
     return (
         f'#if($input.body.contains("{_TOO_LONG}"))'
-        "#set($context.responseOverride.status=413)"
-        f"{problem_text(Code.BODY_TOO_LARGE)}#else{problem_text(Code.STORE_UNAVAILABLE)}#end"
+        f"{_overridden(413)}{problem_text(Code.BODY_TOO_LARGE)}#else"
+        f'#set($context.responseOverride.header.Retry-After="{RETRY_AFTER}")'
+        f"{problem_text(Code.STORE_UNAVAILABLE)}#end"
     )
+
+
+def _overridden(status: int) -> str:
+    return f"#set($context.responseOverride.status={status})"
 
 
 def problem_text(code: Code, *, status: int | None = None) -> str:

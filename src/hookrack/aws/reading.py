@@ -30,11 +30,14 @@ class StandIns(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A flow file that is good, and the variables that a process needs to read it."""
+    """A flow file that is good, and the variables that a process needs to read it.
+
+    Each comes with its bytes: of its value where that is known here, else of a stand-in's.
+    """
 
     name: str
     configuration: Configuration
-    variables: tuple[str, ...]
+    variables: Mapping[str, int]
 
 
 def read_source(path: Path, *, environ: Mapping[str, str]) -> Source:
@@ -53,4 +56,5 @@ def read_source(path: Path, *, environ: Mapping[str, str]) -> Source:
                     where=f"accounts.{flow.account}.flows.{flow.id}.stageVariables.{name}",
                     mend="Set it: stage variables are no secrets and stand in the template.",
                 )
-    return Source(str(path), configuration, tuple(sorted(known.asked)))
+    sizes = {each: len(known.get(each).encode()) for each in sorted(known.asked)}
+    return Source(str(path), configuration, sizes)

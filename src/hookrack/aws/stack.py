@@ -17,6 +17,7 @@ from hookrack.aws.watching import watching_resources
 from hookrack.errors import ConfigError
 
 RESOURCES: Final = 500  # that CloudFormation takes in a stack
+API_RESOURCES: Final = 300  # that API Gateway takes in an API: paths, and what they begin with
 _MADE_OF_API: Final = 3  # the API, a deployment and a stage
 
 Json = dict[str, Any]
@@ -51,6 +52,7 @@ def build_stack(source: Source) -> Stack:
             where=source.name,
             mend="Make several files of it; flows with keys or stage variables need the most.",
         )
+    _check_paths(apis, name=source.name)
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
@@ -62,6 +64,25 @@ def build_stack(source: Source) -> Stack:
         "Outputs": _outputs(apis),
     }
     return Stack(document, _FIXED_COMMENTS | _comments(apis))
+
+
+def _check_paths(apis: Mapping[str, list[Door]], *, name: str) -> None:
+    """Whether each API's paths fit into it. Raises: ConfigError."""
+    for doors in apis.values():
+        parts: set[tuple[str, ...]] = {()}
+        for door in doors:
+            steps = path_of(door).strip("/").split("/")
+            if door.flow.auth.type == "secret":
+                steps.append("{secret}")
+            parts |= {tuple(steps[:end]) for end in range(1, len(steps) + 1)}
+        if len(parts) > API_RESOURCES:
+            raise ConfigError(
+                f"{len(doors)} flows share an API and need {len(parts)} resources of it, "
+                f"and API Gateway takes {API_RESOURCES}",
+                where=name,
+                mend="Make several files of it; a flow whose senders have a secret in their "
+                "address needs two.",
+            )
 
 
 def _outputs(apis: Mapping[str, list[Door]]) -> Json:

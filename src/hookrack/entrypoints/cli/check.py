@@ -27,6 +27,10 @@ def _check(file: Path) -> ConfigError | None:
     try:
         configuration = read_configuration(file, environ=os.environ)
         load_settings({}, environ=os.environ, file=configuration.settings, file_name=str(file))
+        if any(flow.front == "direct" for flow in configuration.flows()):
+            from hookrack.aws.doors import choose_doors  # noqa: PLC0415 - few files ask for it
+
+            choose_doors(configuration)
     except ConfigError as exc:
         return exc
     accounts = configuration.accounts.values()
