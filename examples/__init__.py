@@ -1,0 +1,1 @@
+"""hookrack at work. A package, since a library of the tests brings another `examples`."""
