@@ -55,9 +55,10 @@ crowd: setup
 # The mapping engine against Velocity 1.7 itself: recorded cases, and CASES generated ones of a kind.
 CASES ?= 3000
 SEED ?= 1
+DRAWN ?= 1000
 conformance: setup
 	conformance/install
-	$(BIN)/python -m conformance --cases $(CASES) --seed $(SEED)
+	$(BIN)/python -m conformance --cases $(CASES) --drawn $(DRAWN) --seed $(SEED)
 
 # What a platform spares its message broker: the example, with a real ActiveMQ where there is one.
 kairos: setup

@@ -9,6 +9,7 @@ from time import monotonic
 from conformance import oracle as second
 from conformance.corpus import corpus
 from conformance.corpus import misses as misses_of_corpus
+from conformance.drawing import Differs, check_drawn
 from conformance.fuzz import KINDS, Tally, differences
 from conformance.recorded import load, misses
 
@@ -18,6 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=3_000, help="generated cases of each kind")
     parser.add_argument("--seed", type=int, default=1, help="of the first case")
+    parser.add_argument("--drawn", type=int, default=1_000, help="cases that hypothesis draws")
     parser.add_argument("--kind", choices=sorted(KINDS), action="append")
     options = parser.parse_args()
     absent = second.missing()
@@ -28,6 +30,7 @@ def main() -> int:
         wrong = _recorded(oracle) + _corpus(oracle)
         for kind in options.kind or KINDS:
             wrong += _generated(kind, oracle, cases=options.cases, seed=options.seed)
+            wrong += _drawn(kind, oracle, cases=options.drawn, seed=options.seed)
     return 1 if wrong else 0
 
 
@@ -68,6 +71,18 @@ def _generated(kind: str, oracle: second.Oracle, *, cases: int, seed: int) -> in
         f"{tally.excused} known ones or ours to bound, {monotonic() - began:.0f} s"
     )
     return number
+
+
+def _drawn(kind: str, oracle: second.Oracle, *, cases: int, seed: int) -> int:
+    """Up to the first difference, which is made as simple as hypothesis can."""
+    began = monotonic()
+    try:
+        check_drawn(kind, oracle, cases=cases, start=seed)
+    except Differs as exc:
+        print(f"--- {kind}, drawn: {exc}", flush=True)
+        return 1
+    print(f"{kind}: {cases} cases drawn, no difference, {monotonic() - began:.0f} s")
+    return 0
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ _KNOWN: Final = [
         r"'(?:toString|parseInt)' in .*IllegalArg|wrong number of arguments",
         "Velocity keeps a method of another class",
     ),
+    (r"\([^()]*charAt\(", r"", r"", "a letter is the same key as its text"),
+    (r"format\([^()]*null", r"the format is null", r"", "which method null means"),
     (r"\\#\{?m", r"", r"", "the oracle keeps the names of macros"),
     (
         r"\$foreach ?=.*#foreach\(\$foreach",

@@ -65,3 +65,34 @@ def test_foreach_can_not_be_the_variable_of_a_loop() -> None:
     """`$foreach` is what each loop lends to its body."""
     with pytest.raises(MappingFault, match="foreach"):
         rendered("#foreach($foreach in [1])a#end")
+
+
+@pytest.mark.parametrize(
+    ("items", "sorted_"),
+    [
+        ("[3,1,2]", "[1, 2, 3]"),
+        ("['b','B','a']", "[B, a, b]"),
+        ("[0.5,-1.5]", "[-1.5, 0.5]"),
+        ("['x']", "[x]"),
+        ("[true,false]", "[false, true]"),
+    ],
+)
+def test_a_list_is_sorted_in_place(items: str, sorted_: str) -> None:
+    """`$list.sort(null)` puts values of one class in their natural order, and prints nothing."""
+    assert rendered(f"#set($l={items})$l.sort(null)$l") == sorted_
+
+
+@pytest.mark.parametrize("items", ["[1,'a']", "[1,3000000000]", "[[1],[2]]", "$input.path('$.l')"])
+def test_what_has_no_order_is_not_sorted(items: str) -> None:
+    """Values of several classes, lists and null can't be compared: a fault, as in Java."""
+    with pytest.raises(MappingFault, match=r"ClassCast|NullPointer"):
+        rendered(f"#set($l={items})$l.sort(null)", '{"l":[1,null]}')
+
+
+def test_a_loop_over_a_null_variable_gives_it_back() -> None:
+    """While a loop's variable is null nothing set to it counts, until a loop within that has the
+    same one has ended, however deep it stands.
+    """
+    loops = "#foreach($v in $y)#foreach($u in $l)#foreach($v in $l)$v#end$v;#end#end"
+    start = "#set($y=$input.path('$.y'))#set($l=['p','q'])"
+    assert rendered(start + loops, '{"y":[1,null,2]}') == "pq1;pq1;;pq;pq2;pq2;"

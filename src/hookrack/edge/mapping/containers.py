@@ -1,6 +1,8 @@
 """The methods of lists, maps, their views and entries, as Java has them."""
 
+import math
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from hookrack.edge.mapping.budget import took
@@ -14,6 +16,7 @@ from hookrack.edge.mapping.values import (
     Entry,
     HeaderMap,
     JavaView,
+    class_name,
     same,
 )
 
@@ -152,6 +155,28 @@ def _clear(holder: Any) -> str:
     return ""
 
 
+def _sort(items: list[Any], _: None) -> str:
+    """In their natural order, which only values of one class have."""
+    if len(items) < 2:
+        return ""
+    if any(each is None for each in items):
+        raise JavaException("NullPointerException: an item is null")
+    names = {class_name(each) for each in items}
+    if len(names) > 1 or not isinstance(items[0], str | int | float | Decimal):
+        raise JavaException(f"ClassCastException: {' and '.join(sorted(names))} have no order")
+    items.sort(key=_order)
+    return ""
+
+
+def _order(value: Any) -> Any:
+    """Letters go by their halves, -0.0 before 0.0, NaN last."""
+    if isinstance(value, str):
+        return value.encode("utf-16-be", "surrogatepass")
+    if isinstance(value, float):
+        return (math.isnan(value), value, math.copysign(1, value))
+    return value
+
+
 def _contains_all(items: list[Any], others: list[Any]) -> bool:
     by = Comparison()
     return all(_index_of(items, each, by) >= 0 for each in others or [])
@@ -285,6 +310,7 @@ LIST: Final[Table] = table(
         "indexOf(O)": _index_of,
         "lastIndexOf(O)": _last_index_of,
         "subList(II)": _sub_list,
+        "sort(n)": _sort,
         "clear()": _clear,
     },
     COLLECTION,
@@ -326,5 +352,5 @@ ENTRY: Final[Table] = table(
 CURSOR: Final[Table] = table({"hasNext()": Cursor.has_next, "next()": Cursor.next}, OBJECT)
 CHANGING: Final = frozenset(
     {"put", "putAll", "putIfAbsent", "replace", "set", "setValue", "add", "addAll", "remove"}
-    | {"clear", "removeAll", "retainAll"}
+    | {"clear", "removeAll", "retainAll", "sort"}
 )  # every method that changes a list or a map

@@ -45,7 +45,8 @@ def loop_over(name: str, items: Value, *, body: Emit, place: Place, roots: set[s
             if leaving.is_all:
                 raise
         finally:
-            run.nulls = nulls
+            if run.nulls and name not in nulls:
+                run.nulls = _without(run.nulls, name)
             _restore(run, saved, loop)
 
     return emit
@@ -139,7 +140,12 @@ def _null_turn(run: Run, out: list[str], item: Any, *, turn: _Turn) -> None:
     if item is None:
         run.nulls = (*nulls, name)
     turn.body(run, out)
-    run.nulls = nulls
+    if item is None:
+        run.nulls = _without(run.nulls, name)
+
+
+def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(each for each in names if each != name)
 
 
 def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
@@ -148,7 +154,7 @@ def _restore(run: Run, saved: list[tuple[str, Any]], loop: Loop | None) -> None:
         if value is None:
             run.scope.pop(name, None)
             if run.nulls:
-                run.nulls = tuple(each for each in run.nulls if each != name)
+                run.nulls = _without(run.nulls, name)
         else:
             run.scope[name] = value
     if loop is None or run.scope[_FOREACH] is not loop:

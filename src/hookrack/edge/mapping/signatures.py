@@ -15,6 +15,7 @@ from hookrack.edge.mapping.values import Character, is_integer, is_number
 # What a parameter takes, in the letters of a signature.
 FITS: Final[dict[str, Callable[[Any], bool]]] = {
     "O": lambda _: True,
+    "n": lambda value: value is None,
     "S": lambda value: value is None or type(value) is str,
     "I": is_integer,
     "L": lambda value: type(value) is int,
