@@ -20,13 +20,13 @@ from bench import http, orders, servers
 from bench.interleave import Sample, compare, interleave, ratio
 from bench.row import Line, NotRunError, Row, Sizes
 from bench.rows_ingest import sampler
-from hookrack.edge.mapping import Limits, MappingRequest, Template, compile_template
+from hookrack.cpu_time import LIMITS
+from hookrack.edge.mapping import MappingRequest, Template, compile_template
 
 _PEER: Final = Path(__file__).with_name("airspeed_peer.py")
 _PACKAGES: Final = ("airspeed-ext==0.6.9", "jsonpath-rw==1.4.0")
 _ITEMS: Final = 7  # of the order that renders to 1 KB
 _INSTALL_SECONDS: Final = 300
-_LIMITS: Final = Limits(clock=time.thread_time_ns)
 _FLOWS: Final = {"plain": ["erp"], "thirty": ["crm"], "five": ["pim"]}
 _TIMES_GOAL: Final = 12
 
@@ -40,7 +40,7 @@ def _rate(work: Callable[[], object], seconds: float) -> Sample:
 
 
 def _rendering(template: Template, body: str) -> Callable[[], object]:
-    return lambda: template.render(MappingRequest(body), limits=_LIMITS)
+    return lambda: template.render(MappingRequest(body), limits=LIMITS)
 
 
 @contextmanager

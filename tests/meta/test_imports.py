@@ -41,6 +41,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "server_file": {"errors"},
     "fields": {"errors", "model"},
     "edge": {"errors", "jsontext", "model", "settings"},
+    "cpu_time": {"edge"},
     "mapping_fields": {"edge", "fields"},
     "flow_auth": {"edge", "fields", "model", "settings"},
     "limit_fields": {"fields", "model", "quotas"},

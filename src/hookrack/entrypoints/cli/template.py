@@ -2,14 +2,13 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from hookrack.edge.mapping import Limits
+from hookrack.cpu_time import LIMITS
 from hookrack.edge.mapping.cases import CaseInvalid, judge, read_request
 from hookrack.edge.mapping.trial import Trial, try_template
 from hookrack.entrypoints.cli.options import json_option
@@ -17,7 +16,6 @@ from hookrack.entrypoints.cli.output import write
 from hookrack.errors import ConfigError
 
 CASES: Final = "*.cases.json"
-LIMITS: Final = Limits(clock=time.thread_time_ns)
 
 
 @click.group()

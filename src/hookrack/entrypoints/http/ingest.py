@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hookrack.app import App
+from hookrack.cpu_time import LIMITS
 from hookrack.edge.handshakes import Reply
-from hookrack.edge.mapping import Limits
 from hookrack.entrypoints.http.exchange import (
     JSON,
     Header,
@@ -29,7 +29,6 @@ from hookrack.telemetry import emit, log, metrics
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 _FAILURES = frozenset({Code.SIGNATURE_INVALID, Code.CREDENTIAL_INVALID})
-_LIMITS = Limits(clock=time.thread_time_ns)
 
 
 async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +67,7 @@ async def ingest(app: App, scope: Scope, receive: Receive, send: Send) -> None:
             queue=app.queue,
             header=lookup,
             url=url,
-            limits=_LIMITS,
+            limits=LIMITS,
             spend=_spend(app, flow),
             fit=_fit(app, flow),
         )

@@ -2,13 +2,13 @@
 
 import time
 from base64 import b64encode
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from pydantic import Field
 
 from hookrack.app import App
-from hookrack.edge.mapping import Limits
+from hookrack.cpu_time import LIMITS
 from hookrack.entrypoints.http.api.caller import Admin, Served
 from hookrack.entrypoints.http.api.which import Paged, Which
 from hookrack.errors import Code, Rejected
@@ -18,7 +18,6 @@ from hookrack.replays import replay
 from hookrack.tokens import Token
 
 router = APIRouter(prefix="/v1/rejections", tags=["rejections"])
-_LIMITS: Final = Limits(clock=time.thread_time_ns)
 
 
 class Wanted(Which):
@@ -99,7 +98,7 @@ async def replay_rejections(
         rejections=app.rejections,
         configuration=app.configuration,
         queue=app.queue,
-        limits=_LIMITS,
+        limits=LIMITS,
         now=time.time_ns() // 1_000_000,
         dry_run=wanted.dry_run,
         trust=wanted.trust,

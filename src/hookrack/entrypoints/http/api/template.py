@@ -1,18 +1,16 @@
 """Trying a mapping template out by HTTP; nothing is kept."""
 
 import asyncio
-import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
-from hookrack.edge.mapping import Limits
+from hookrack.cpu_time import LIMITS
 from hookrack.edge.mapping.cases import CaseInvalid, read_request
 from hookrack.edge.mapping.trial import try_template
 from hookrack.entrypoints.http.api.caller import Admin
 from hookrack.errors import Code, Rejected
 
-_LIMITS: Final = Limits(clock=time.thread_time_ns)
 router = APIRouter(prefix="/v1/template", tags=["templates"])
 _Trial = Annotated[
     dict[str, Any],
@@ -34,5 +32,5 @@ async def render_template(*, trial: _Trial, token: Admin) -> dict[str, Any]:
         request = read_request(trial)
     except CaseInvalid as exc:
         raise Rejected(Code.QUERY_INVALID, f"The trial can't be run: {exc}.") from exc
-    tried = await asyncio.to_thread(try_template, source, request, limits=_LIMITS)
+    tried = await asyncio.to_thread(try_template, source, request, limits=LIMITS)
     return tried.document()
