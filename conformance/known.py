@@ -37,18 +37,6 @@ _KNOWN: Final = [
     ),
     (r"iterator\(|subList", r"", r"ConcurrentModification", "iterators and parts are copies"),
     (r"(?:keySet|values|entrySet|subList)\(", r"", r"\((?:this|.*\(this) ", "views are copies"),
-    (
-        r"(?:add|put|remove|set|clear).*(?:keySet|values|entrySet|subList)",
-        r"",
-        r"",
-        "views are copies",
-    ),
-    (
-        r"(?:keySet|values|entrySet|subList).*(?:add|put|remove|set|clear)",
-        r"",
-        r"",
-        "views are copies",
-    ),
     (r"(?s)set\(\$foreach.*#foreach", r"every loop's own", r"", "two of that name"),
     (r"", r"", r"IllegalAccessError", "JSON of the oracle's own objects"),
 ]
