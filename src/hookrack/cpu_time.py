@@ -18,7 +18,13 @@ class _Collections:
 
     def __init__(self) -> None:
         self.taken = 0
+        self.is_watched = False
         self._began = 0
+
+    def watch(self) -> None:
+        """Count from now on; nothing happens at import."""
+        self.is_watched = True
+        gc.callbacks.append(self.told)
 
     def told(self, phase: str, info: dict[str, Any]) -> None:
         """A collection begins or ends."""
@@ -31,11 +37,12 @@ class _Collections:
 
 
 _collections: Final = _Collections()
-gc.callbacks.append(_collections.told)
 
 
 def work_ns() -> int:
     """Nanoseconds of CPU that this thread has worked; only good for differences."""
+    if not _collections.is_watched:
+        _collections.watch()
     return time.thread_time_ns() - _collections.taken
 
 

@@ -1,9 +1,9 @@
 """Every log line and every metric, in one table each; nothing else names them.
 
-A log line is `emit(log.XXX, field=value, ...)`: JSON on one line of stderr, or text on a terminal.
+A log line is `emit(log.NAME, field=value, ...)`: JSON on one line of stderr, or text on a terminal.
 Fields never hold a body, a secret or a query string.
 
-A metric is counted with `metrics.XXX.add(...)` or `.observe(...)`, in plain numbers of this process
+A metric is counted with `metrics.NAME.add(...)` or `.observe(...)`, in plain numbers of a process
 (some 0.3 us, because the hot path does it). They become text in `entrypoints/http/metrics.py`,
 where gauges are asked for as well. Names follow the Prometheus form of OpenTelemetry's; labels are
 bounded (flow, outcome, code, route), never a key or an event id.
