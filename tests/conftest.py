@@ -17,7 +17,7 @@ import pytest
 import redis.asyncio
 from harness import EXAMPLE, Served, find_engine
 from hypothesis import settings
-from sqsing import ENVIRON, Sqs, moto
+from sqsing import ENVIRON, Liar, Sqs, moto
 
 from hookrack._redis import Pipe
 from hookrack.engine import open_engine
@@ -81,6 +81,19 @@ async def sqs() -> AsyncIterator[Callable[[], Awaitable[Sqs]]]:
             return made[0]
 
         yield start
+
+
+@pytest.fixture
+async def sqs_server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
+    """The server that speaks SQS."""
+    return await sqs()
+
+
+@pytest.fixture
+async def liar(sqs_server: Sqs) -> AsyncIterator[Liar]:
+    """A server in between that hands calls on until it is told otherwise."""
+    async with Liar(sqs_server.url).run() as between:
+        yield between
 
 
 @pytest.fixture

@@ -19,15 +19,9 @@ Make = Callable[..., Awaitable[Function]]
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def source(server: Sqs) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs) -> AsyncIterator[SqsSource]:
     """An empty queue, as the app opens it."""
-    opened = await server.open(await server.make())
+    opened = await sqs_server.open(await sqs_server.make())
     yield opened
     await opened.close()
 

@@ -53,9 +53,9 @@ def form_of(flow: str, body: str) -> str:
     return compile_template(own["requestTemplates"]["application/json"]).render(request).text
 
 
-async def sent(server: Sqs, source: SqsSource, form: str) -> list[dict[str, Any]]:
+async def sent(sqs_server: Sqs, source: SqsSource, form: str) -> list[dict[str, Any]]:
     """Send a form as API Gateway does, and take the messages off as Lambda does."""
-    address = f"{server.url}/{OWNER}/{source.pair.url.rpartition('/')[2]}"
+    address = f"{sqs_server.url}/{OWNER}/{source.pair.url.rpartition('/')[2]}"
     scope = f"Credential={OWNER}/20260101/{REGION}/sqs/aws4_request"
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
@@ -63,7 +63,7 @@ async def sent(server: Sqs, source: SqsSource, form: str) -> list[dict[str, Any]
     }
     async with httpx.AsyncClient() as client:
         (await client.post(address, content=form.encode(), headers=headers)).raise_for_status()
-    return await server.take(source.pair.url)
+    return await sqs_server.take(source.pair.url)
 
 
 @pytest.fixture
@@ -135,13 +135,13 @@ async def read(api: Function, key: str) -> bytes:
 async def test_a_direct_flow_ends_as_on_the_local_server(
     flow: str,
     as_the_stack: Callable[[str], Awaitable[Function]],
-    server: Sqs,
+    sqs_server: Sqs,
     source: SqsSource,
     local: Callable[[str, str], Awaitable[bytes]],
 ) -> None:
     """From the same request both make the same bytes under the same key."""
     body, key = FLOWS[flow]
-    messages = await sent(server, source, form_of(flow, body))
+    messages = await sent(sqs_server, source, form_of(flow, body))
     assert len(messages) == 1
     worker = await as_the_stack("worker_handler")
     records = [record(each["MessageId"], each["Body"].encode()) for each in messages]
@@ -151,10 +151,10 @@ async def test_a_direct_flow_ends_as_on_the_local_server(
     assert by_gateway == await local(flow, body)
 
 
-async def test_what_a_sender_writes_stays_in_the_data(server: Sqs, source: SqsSource) -> None:
+async def test_what_a_sender_writes_stays_in_the_data(sqs_server: Sqs, source: SqsSource) -> None:
     """No body adds a parameter to the call of SQS, or a field to the envelope."""
     evil = '{"device": "d&DelaySeconds=900&x=", "a": "\\",\\"keys\\":[\\"stolen\\"],\\"b\\":\\""}'
-    (message,) = await sent(server, source, form_of("readings", evil))
+    (message,) = await sent(sqs_server, source, form_of("readings", evil))
     envelope = json.loads(message["Body"])
     assert envelope["keys"] == ["device:d&DelaySeconds=900&x="]
     assert json.loads(base64.b64decode(envelope["dataBase64"])) == json.loads(evil)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -21,36 +21,23 @@ LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def address(server: Sqs) -> QueueAddress:
+async def address(sqs_server: Sqs) -> QueueAddress:
     """An empty standard queue."""
-    return await server.make()
+    return await sqs_server.make()
 
 
 @pytest.fixture
-async def source(server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
     """The same, as the app opens it."""
-    opened = await server.open(address)
+    opened = await sqs_server.open(address)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def liar(server: Sqs) -> AsyncIterator[Liar]:
-    """A server that hands calls on until it is told otherwise."""
-    async with Liar(server.url).run() as between:
-        yield between
-
-
-@pytest.fixture
-async def between(liar: Liar, server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
+async def between(liar: Liar, sqs_server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
     """The queue behind the liar."""
-    opened = await server.open(read_address(address.url.replace(server.url, liar.url)))
+    opened = await sqs_server.open(read_address(address.url.replace(sqs_server.url, liar.url)))
     yield opened
     await opened.close()
 
@@ -70,7 +57,7 @@ async def test_sends_at_once_leave_together(between: SqsSource, liar: Liar) -> N
     assert MOST > FEW
 
 
-async def test_a_call_is_bounded_by_bytes(between: SqsSource, liar: Liar, server: Sqs) -> None:
+async def test_a_call_is_bounded_by_bytes(between: SqsSource, liar: Liar, sqs_server: Sqs) -> None:
     """Large envelopes of one moment share a call only as far as a call's bytes go."""
     queue = between.queue()
     third = b"x" * (MESSAGE_BYTES // 3 - 1_000)
@@ -78,7 +65,7 @@ async def test_a_call_is_bounded_by_bytes(between: SqsSource, liar: Liar, server
     sizes = [len(each) for each in calls(liar, "SendMessageBatch")]
     assert sum(sizes) == 7
     assert max(sizes) == 3
-    assert await server.size(between.pair.url.replace(liar.url, server.url)) == 7
+    assert await sqs_server.size(between.pair.url.replace(liar.url, sqs_server.url)) == 7
 
 
 async def test_each_sender_has_its_own_answer(between: SqsSource, liar: Liar) -> None:
@@ -102,12 +89,12 @@ async def test_what_the_answer_leaves_out_is_not_kept(between: SqsSource, liar: 
         await between.queue().send("acme", b"a")
 
 
-async def test_only_legal_text_is_sent(source: SqsSource, server: Sqs) -> None:
+async def test_only_legal_text_is_sent(source: SqsSource, sqs_server: Sqs) -> None:
     """On the wire is text that XML can hold, whatever the envelope has; JSON where it can be."""
     queue = source.queue()
     odd = '{"\uffff": "\ufffe", "t":\t"\U0001f600"}'.encode()
     await send(queue, envelope(data=odd), envelope(data=b"1", dedupe_id="\x01\uffff"), b"\xff\x00")
-    found = await server.take(source.pair.url)
+    found = await sqs_server.take(source.pair.url)
     assert len(found) == 3
     for message in found:
         text = message["Body"]
@@ -120,10 +107,10 @@ async def test_only_legal_text_is_sent(source: SqsSource, server: Sqs) -> None:
     assert all("dataBase64" in each and each["v"] == 1 for each in armoured)
 
 
-async def test_the_account_is_the_message_group(source: SqsSource, server: Sqs) -> None:
+async def test_the_account_is_the_message_group(source: SqsSource, sqs_server: Sqs) -> None:
     """Accounts are told apart for SQS, which lets them take turns by it."""
     await send(source.queue(), b"a", account="kairos")
-    (message,) = await server.take(source.pair.url)
+    (message,) = await sqs_server.take(source.pair.url)
     assert message["Attributes"]["MessageGroupId"] == "kairos"
 
 
@@ -142,21 +129,21 @@ async def test_an_envelope_that_is_too_large_is_refused(source: SqsSource) -> No
     assert len(letter.letters[0].envelope) == most
 
 
-async def test_a_smaller_limit_of_the_queue_holds(server: Sqs) -> None:
+async def test_a_smaller_limit_of_the_queue_holds(sqs_server: Sqs) -> None:
     """A queue that takes less than SQS could is asked how much."""
-    source = await server.open(await server.make(MaximumMessageSize="65536"))
+    source = await sqs_server.open(await sqs_server.make(MaximumMessageSize="65536"))
     with pytest.raises(Rejected, match="49152 bytes"):
         await source.queue().send("acme", b"x" * 50_000)
     await source.close()
 
 
-async def test_attempts_are_the_receive_count(source: SqsSource, server: Sqs) -> None:
+async def test_attempts_are_the_receive_count(source: SqsSource, sqs_server: Sqs) -> None:
     """How often SQS handed it over before is what counts, whoever received it."""
     queue = source.queue()
     await send(queue, b"a")
-    (message,) = await server.take(source.pair.url)
+    (message,) = await sqs_server.take(source.pair.url)
     handle = message["ReceiptHandle"]
-    await server.client.call(
+    await sqs_server.client.call(
         "change_message_visibility",
         QueueUrl=source.pair.url,
         ReceiptHandle=handle,
@@ -166,9 +153,9 @@ async def test_attempts_are_the_receive_count(source: SqsSource, server: Sqs) ->
     assert (delivery.attempts, delivery.crashes) == (1, 0)
 
 
-async def test_what_sqs_gives_up_is_a_letter_all_the_same(server: Sqs) -> None:
+async def test_what_sqs_gives_up_is_a_letter_all_the_same(sqs_server: Sqs) -> None:
     """A message that was received too often is moved by SQS and listed as MAX_RECEIVES."""
-    source = await server.open(await server.make(max_receives=2))
+    source = await sqs_server.open(await sqs_server.make(max_receives=2))
     queue = source.queue()
     body = envelope("e-1")
     await send(queue, body)
@@ -210,9 +197,9 @@ async def test_a_delete_that_fails_leaves_both(between: SqsSource, liar: Liar) -
     assert (await between.letters().stats()).depth == 1
 
 
-async def test_a_fifo_queue_keeps_an_accounts_order(server: Sqs) -> None:
+async def test_a_fifo_queue_keeps_an_accounts_order(sqs_server: Sqs) -> None:
     """A FIFO queue is taken as well; there one account's envelopes come as they were sent."""
-    source = await server.open(await server.make(fifo=True))
+    source = await sqs_server.open(await sqs_server.make(fifo=True))
     queue = source.queue()
     sent = [envelope(f"e-{number}") for number in range(12)]
     await send(queue, *sent)
@@ -224,12 +211,12 @@ async def test_a_fifo_queue_keeps_an_accounts_order(server: Sqs) -> None:
     await source.close()
 
 
-async def test_a_redrive_on_a_fifo_queue_is_no_duplicate(server: Sqs, liar: Liar) -> None:
+async def test_a_redrive_on_a_fifo_queue_is_no_duplicate(sqs_server: Sqs, liar: Liar) -> None:
     """SQS drops for five minutes what it has seen the id of, even after it was deleted; so what is
     redriven has another id each time, and what is sent twice by the SDK has the same.
     """
-    made = await server.make(fifo=True)
-    source = await server.open(read_address(made.url.replace(server.url, liar.url)))
+    made = await sqs_server.make(fifo=True)
+    source = await sqs_server.open(read_address(made.url.replace(sqs_server.url, liar.url)))
     queue, letters = source.queue(), source.letters()
     body = envelope("e-1")
     await send(queue, body)

@@ -1,7 +1,7 @@
 """What DeadLetters promise on SQS: a bounded look at what is there, and nothing lost by it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,23 +25,10 @@ SHORT = timedelta(seconds=3)
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def liar(server: Sqs) -> AsyncIterator[Liar]:
-    """A server in between that hands calls on until it is told otherwise."""
-    async with Liar(server.url).run() as between:
-        yield between
-
-
-@pytest.fixture
-async def source(server: Sqs, liar: Liar) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs, liar: Liar) -> AsyncIterator[SqsSource]:
     """An empty queue behind it, as the app opens it."""
-    address = await server.make()
-    opened = await server.open(read_address(address.url.replace(server.url, liar.url)))
+    address = await sqs_server.make()
+    opened = await sqs_server.open(read_address(address.url.replace(sqs_server.url, liar.url)))
     yield opened
     await opened.close()
 

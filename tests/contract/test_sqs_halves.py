@@ -1,6 +1,6 @@
 """Calls of which SQS does a part and refuses the rest: only what was done counts as done."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,28 +18,15 @@ NO_WAIT = timedelta(0)
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def liar(server: Sqs) -> AsyncIterator[Liar]:
-    """A server in between."""
-    async with Liar(server.url).run() as between:
-        yield between
-
-
-@pytest.fixture
-async def address(server: Sqs, liar: Liar) -> QueueAddress:
+async def address(sqs_server: Sqs, liar: Liar) -> QueueAddress:
     """A queue behind it."""
-    return read_address((await server.make()).url.replace(server.url, liar.url))
+    return read_address((await sqs_server.make()).url.replace(sqs_server.url, liar.url))
 
 
 @pytest.fixture
-async def source(server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
     """The same, as the app opens it."""
-    opened = await server.open(address)
+    opened = await sqs_server.open(address)
     yield opened
     await opened.close()
 
@@ -111,7 +98,7 @@ SKEWED = [
 
 @pytest.mark.parametrize("skewed", SKEWED, ids=["behind", "ahead", "expired"])
 async def test_a_wrong_clock_is_named(
-    source: SqsSource, server: Sqs, address: QueueAddress, liar: Liar, skewed: tuple[int, Any]
+    source: SqsSource, sqs_server: Sqs, address: QueueAddress, liar: Liar, skewed: tuple[int, Any]
 ) -> None:
     """Whether the clock goes slow or fast, a send and a start say that it has to be set."""
     liar.lies["SendMessageBatch"] = [skewed] * ASKED
@@ -119,17 +106,17 @@ async def test_a_wrong_clock_is_named(
         await source.queue().send("acme", b"x")
     liar.lies["GetQueueAttributes"] = [skewed] * ASKED
     with pytest.raises(ConfigError, match="clock of this machine wrong"):
-        await server.open(address)
+        await sqs_server.open(address)
 
 
 async def test_a_queue_of_another_region_is_not_found(
-    server: Sqs, monkeypatch: pytest.MonkeyPatch
+    sqs_server: Sqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that exists in one region alone is refused in another, with what to check."""
-    made = await server.make()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+    made = await sqs_server.make()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", sqs_server.url)
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     with pytest.raises(
         ConfigError, match=r"no such queue in this region.*Check its URL, the region"
     ):
-        await server.open(read_address(f"sqs://{made.name}"))
+        await sqs_server.open(read_address(f"sqs://{made.name}"))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,28 +26,15 @@ LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def liar(server: Sqs) -> AsyncIterator[Liar]:
-    """A server in between."""
-    async with Liar(server.url).run() as between:
-        yield between
-
-
-@pytest.fixture
-async def address(server: Sqs, liar: Liar) -> QueueAddress:
+async def address(sqs_server: Sqs, liar: Liar) -> QueueAddress:
     """A queue behind it."""
-    return read_address((await server.make()).url.replace(server.url, liar.url))
+    return read_address((await sqs_server.make()).url.replace(sqs_server.url, liar.url))
 
 
 @pytest.fixture
-async def source(server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs, address: QueueAddress) -> AsyncIterator[SqsSource]:
     """The same, as the app opens it."""
-    opened = await server.open(address)
+    opened = await sqs_server.open(address)
     yield opened
     await opened.close()
 
@@ -118,9 +105,9 @@ async def test_what_is_throttled_isnt_asked_again_at_once_by_all(
     assert len([each for each in asked(liar) if each[1]]) == 16
 
 
-async def test_where_nobody_listens_the_quick_way_rests(server: Sqs) -> None:
+async def test_where_nobody_listens_the_quick_way_rests(sqs_server: Sqs) -> None:
     """When no connection can be made, the SDK says so, and its are the calls for a while."""
-    await server.make()
+    await sqs_server.make()
     nowhere = f"http://127.0.0.1:{free_port()}/{OWNER}/q"
     client = await SqsClient.open(read_address(nowhere))
     hot = client._opened.hot
@@ -142,13 +129,13 @@ async def test_an_answer_that_is_none_is_asked_for_again(source: SqsSource, liar
 
 
 async def test_behind_a_proxy_there_is_only_the_sdk(
-    server: Sqs, liar: Liar, address: QueueAddress, monkeypatch: pytest.MonkeyPatch
+    sqs_server: Sqs, liar: Liar, address: QueueAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where calls go through a proxy, that is the SDK's affair."""
     monkeypatch.setenv("HTTP_PROXY", liar.url)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    source = await server.open(address)
+    source = await sqs_server.open(address)
     liar.lies["SendMessageBatch"] = [
         (200, {"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}]})
     ]
@@ -163,7 +150,7 @@ def write_keys(path: Path, key: str) -> None:
 
 
 async def test_credentials_that_are_renewed_on_disk_are_found(
-    server: Sqs,
+    sqs_server: Sqs,
     liar: Liar,
     address: QueueAddress,
     tmp_path: Path,
@@ -176,7 +163,7 @@ async def test_credentials_that_are_renewed_on_disk_are_found(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.fspath(tmp_path / "keys"))
     write_keys(tmp_path / "keys", "OLD")
-    source = await server.open(address)
+    source = await sqs_server.open(address)
     queue = source.queue()
     await queue.send("acme", b"0")
     write_keys(tmp_path / "keys", "NEW")

@@ -1,7 +1,7 @@
 """What is said when SQS can't be used: at the start, and while serving."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,23 +33,10 @@ FAULTS = {
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def liar(server: Sqs) -> AsyncIterator[Liar]:
-    """A server in between."""
-    async with Liar(server.url).run() as between:
-        yield between
-
-
-@pytest.fixture
-async def source(server: Sqs, liar: Liar) -> AsyncIterator[SqsSource]:
+async def source(sqs_server: Sqs, liar: Liar) -> AsyncIterator[SqsSource]:
     """A queue behind it."""
-    address = await server.make()
-    opened = await server.open(read_address(address.url.replace(server.url, liar.url)))
+    address = await sqs_server.make()
+    opened = await sqs_server.open(read_address(address.url.replace(sqs_server.url, liar.url)))
     yield opened
     await opened.close()
 
@@ -86,25 +73,27 @@ async def test_a_throttled_worker_settles_later(source: SqsSource, liar: Liar) -
     assert (await queue.stats()).depth == 0
 
 
-async def test_a_queue_without_a_redrive_policy_is_refused(server: Sqs) -> None:
+async def test_a_queue_without_a_redrive_policy_is_refused(sqs_server: Sqs) -> None:
     """What fails must have somewhere to go."""
-    await server.client.call("create_queue", QueueName="bare")
+    await sqs_server.client.call("create_queue", QueueName="bare")
     with pytest.raises(ConfigError, match="no redrive policy"):
-        await server.open(read_address(f"{server.url}/{OWNER}/bare"))
+        await sqs_server.open(read_address(f"{sqs_server.url}/{OWNER}/bare"))
 
 
-async def test_a_lease_longer_than_sqs_can_is_refused(server: Sqs) -> None:
+async def test_a_lease_longer_than_sqs_can_is_refused(sqs_server: Sqs) -> None:
     """SQS hides a message for 12 hours at most."""
-    address = await server.make()
+    address = await sqs_server.make()
     with pytest.raises(ConfigError, match="12 h"):
-        await server.open(address, lease=timedelta(hours=13))
+        await sqs_server.open(address, lease=timedelta(hours=13))
 
 
-async def test_a_queue_is_found_by_its_name(server: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_queue_is_found_by_its_name(
+    sqs_server: Sqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A name alone is looked up in the region and at the endpoint of the environment."""
-    made = await server.make()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.url)
-    source = await server.open(read_address(f"sqs://{made.name}"))
+    made = await sqs_server.make()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", sqs_server.url)
+    source = await sqs_server.open(read_address(f"sqs://{made.name}"))
     assert source.pair.url == made.url
     await source.close()
 
@@ -140,9 +129,9 @@ def test_a_start_without_anybody_there_says_so(short_dir: Path) -> None:
     assert "can't be reached" in error
 
 
-async def test_a_start_without_the_queue_says_so(server: Sqs, short_dir: Path) -> None:
+async def test_a_start_without_the_queue_says_so(sqs_server: Sqs, short_dir: Path) -> None:
     """A queue that doesn't exist is refused before anything is served."""
-    assert "no such queue" in refused(short_dir, f"{server.url}/{OWNER}/nowhere")
+    assert "no such queue" in refused(short_dir, f"{sqs_server.url}/{OWNER}/nowhere")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The local front door and worker on a queue in SQS: `hookrack serve --queue`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -12,15 +12,9 @@ from hookrack.sqs_address import QueueAddress
 
 
 @pytest.fixture
-async def server(sqs: Callable[[], Awaitable[Sqs]]) -> Sqs:
-    """The server that speaks SQS."""
-    return await sqs()
-
-
-@pytest.fixture
-async def address(server: Sqs) -> QueueAddress:
+async def address(sqs_server: Sqs) -> QueueAddress:
     """An empty queue."""
-    return await server.make()
+    return await sqs_server.make()
 
 
 @pytest.fixture
@@ -77,10 +71,10 @@ async def test_what_is_too_large_for_sqs_is_413(on_sqs: Served) -> None:
 
 
 async def test_a_foreign_message_is_a_dead_letter(
-    on_sqs: Served, server: Sqs, address: QueueAddress
+    on_sqs: Served, sqs_server: Sqs, address: QueueAddress
 ) -> None:
     """A message of another producer that is no envelope is kept with its reason, not deleted."""
-    await server.put(address, "hello from elsewhere")
+    await sqs_server.put(address, "hello from elsewhere")
     async with on_sqs.client(account=None) as client:
 
         async def listed() -> bool:
@@ -107,7 +101,7 @@ async def test_deleting_an_account_says_that_its_queue_is_not_known(on_sqs: Serv
 
 
 async def test_a_stop_loses_nothing(
-    own_server: Callable[..., Served], address: QueueAddress, server: Sqs
+    own_server: Callable[..., Served], address: QueueAddress, sqs_server: Sqs
 ) -> None:
     """What an edge took in is stored by the worker of another start."""
     edge = await asyncio.to_thread(own_server, "--queue", address.url, "--role", "edge")
@@ -115,7 +109,7 @@ async def test_a_stop_loses_nothing(
         many = [client.post("/in/acme/github", json={"n": number}) for number in range(20)]
         ids = {(await each).json()["eventId"] for each in many}
     assert edge.stop() == 0
-    assert await server.size(address.url) == 20
+    assert await sqs_server.size(address.url) == 20
     again = await asyncio.to_thread(own_server, "--queue", address.url)
     async with again.client() as client:
 
@@ -124,7 +118,7 @@ async def test_a_stop_loses_nothing(
             return {each["eventId"] for each in answer.json()["entries"]} == ids
 
         async def deleted() -> bool:
-            return await server.size(address.url) == 0
+            return await sqs_server.size(address.url) == 0
 
         await wait_until(stored, what="storing", seconds=20)
         await wait_until(deleted, what="deleting what was stored")
