@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hookrack._redis import Pipe, Script
 from hookrack.door_ports import Headroom
 from hookrack.errors import Code, Rejected
 from hookrack.model import milliseconds
 from hookrack.ports import DeadLetter, LetterFilter, LetterPage, LetterStats
+from hookrack.queues.letter_records import letter_of
 from hookrack.queues.redis_keys import DEAD_LETTER_TTL, QueueKeys, bulk_of
 from hookrack.telemetry import metrics
 
@@ -116,7 +117,11 @@ class RedisDeadLetters:
         args += [wanted.reason or "", wanted.flow or "", *sorted(wanted.accounts or ())]
         keys = [self._keys.letter(each) for each in ids]
         looked_at, rows = await _LETTERS.run(self._pipe, keys, args)
-        return looked_at, [_letter(ids[place], text, body) for place, text, body in rows]
+        letters = [
+            letter_of(json.loads(text), letter_id=ids[place], envelope=body)
+            for place, text, body in rows
+        ]
+        return looked_at, letters
 
     async def get(self, event_id: str) -> DeadLetter | None:
         """See `ports.DeadLetters`."""
@@ -219,20 +224,3 @@ def _read_cursor(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(_HIGHEST))):
         raise Rejected(Code.CURSOR_INVALID, "This is no cursor of a list of dead letters.")
     return int(text)
-
-
-def _letter(letter_id: str, text: bytes, envelope: bytes) -> DeadLetter:
-    record: dict[str, Any] = json.loads(text)
-    return DeadLetter(
-        id=letter_id,
-        event_id=record.get("eventId", letter_id),
-        account=record.get("account"),
-        flow=record.get("flow"),
-        reason=record["reason"],
-        detail=record["detail"],
-        attempts=record["attempts"],
-        crashes=record["crashes"],
-        first_failed_at=record["firstFailedAt"],
-        last_failed_at=record["lastFailedAt"],
-        envelope=envelope,
-    )

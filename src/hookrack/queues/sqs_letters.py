@@ -16,6 +16,7 @@ from typing import Any, Final
 from hookrack.errors import Code
 from hookrack.heads import read_head
 from hookrack.ports import DeadLetter, Failure, LetterFilter
+from hookrack.queues.letter_records import letter_of
 from hookrack.queues.sqs_text import (
     ENCODING,
     Message,
@@ -54,19 +55,7 @@ def read_letter(message: Mapping[str, Any], *, max_receives: int) -> DeadLetter:
     record = _record(attribute(message, LETTER))
     if record is None:
         return _moved(message, envelope, max_receives)
-    return DeadLetter(
-        id=message["MessageId"],
-        event_id=record["eventId"] or message["MessageId"],
-        account=record["account"],
-        flow=record["flow"],
-        reason=record["reason"],
-        detail=record["detail"],
-        attempts=record["attempts"],
-        crashes=record["crashes"],
-        first_failed_at=record["firstFailedAt"],
-        last_failed_at=record["lastFailedAt"],
-        envelope=envelope,
-    )
+    return letter_of(record, letter_id=message["MessageId"], envelope=envelope)
 
 
 def _record(text: str | None) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from hookrack.entrypoints.cli.which import (
     Listing,
     all_option,
     filter_options,
-    limit_option,
     named,
     renew_option,
 )
@@ -30,25 +29,12 @@ def dead_letters() -> None:
     """See what could not be stored, send it round again, or let it go."""
 
 
-@dead_letters.command("list", epilog="Example: hookrack dead-letters list --reason FLOW_UNKNOWN")
-@_which
-@limit_option
-@json_option
-@data_dir_option
-def list_(*, limit: int, as_json: bool, data_dir: Path | None, **wanted: Any) -> int:  # noqa: ANN401 - as click gives them
-    """Dead letters, the one that failed last first."""
-    _LIST.show_page(wanted, limit=limit, as_json=as_json, data_dir=data_dir)
-    return 0
-
-
-@dead_letters.command(epilog="Example: hookrack dead-letters show AaIJzGaCC10mRrJ0pINbWA")
-@click.argument("event_id", metavar="EVENT_ID")
-@json_option
-@data_dir_option
-def show(*, event_id: str, as_json: bool, data_dir: Path | None) -> int:
-    """One dead letter, with its envelope."""
-    _LIST.show_one(event_id, as_json=as_json, data_dir=data_dir)
-    return 0
+_LIST.add_to(
+    dead_letters,
+    _which,
+    listed="Dead letters, the one that failed last first.",
+    shown="One dead letter, with its envelope.",
+)
 
 
 @dead_letters.command(epilog="Example: hookrack dead-letters redrive --account acme --dry-run")

@@ -10,7 +10,6 @@ from hookrack.entrypoints.cli.which import (
     Listing,
     all_option,
     filter_options,
-    limit_option,
     named,
     renew_option,
 )
@@ -32,25 +31,12 @@ def rejections() -> None:
     """See who was turned away and why, and let him in once the flow is mended."""
 
 
-@rejections.command("list", epilog="Example: hookrack rejections list --flow orders")
-@_which
-@limit_option
-@json_option
-@data_dir_option
-def list_(*, limit: int, as_json: bool, data_dir: Path | None, **wanted: Any) -> int:  # noqa: ANN401 - as click gives them
-    """Refused requests, the latest first."""
-    _LIST.show_page(wanted, limit=limit, as_json=as_json, data_dir=data_dir)
-    return 0
-
-
-@rejections.command(epilog="Example: hookrack rejections show AaIJzGaCC10mRrJ0pINbWA")
-@click.argument("event_id", metavar="EVENT_ID")
-@json_option
-@data_dir_option
-def show(*, event_id: str, as_json: bool, data_dir: Path | None) -> int:
-    """One refused request, with its headers and body; what can be a credential is ***."""
-    _LIST.show_one(event_id, as_json=as_json, data_dir=data_dir)
-    return 0
+_LIST.add_to(
+    rejections,
+    _which,
+    listed="Refused requests, the latest first.",
+    shown="One refused request, with its headers and body; what can be a credential is ***.",
+)
 
 
 @rejections.command(epilog="Example: hookrack rejections replay --flow orders --dry-run")

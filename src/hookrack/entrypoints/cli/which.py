@@ -9,10 +9,12 @@ import click
 import orjson
 
 from hookrack.entrypoints.cli.connection import Api, with_api
+from hookrack.entrypoints.cli.options import data_dir_option, json_option
 from hookrack.entrypoints.cli.output import show_json, show_rows
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Fields: TypeAlias = dict[str, Any]
+_Options: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 limit_option: Final = click.option(
     "--limit", type=click.IntRange(1, 1000), default=100, help="At most so many."
 )
@@ -61,6 +63,28 @@ class Listing:
     def __init__(self, address: str, *, field: str, columns: tuple[str, ...]) -> None:
         self.address = address
         self._field, self._columns = field, columns
+
+    def add_to(self, group: click.Group, which: _Options, *, listed: str, shown: str) -> None:
+        """Give a command its `list` and its `show`, with a line of help for each."""
+
+        @group.command("list", help=listed, epilog=f"Example: hookrack {group.name} list --limit 5")
+        @which
+        @limit_option
+        @json_option
+        @data_dir_option
+        def _(*, limit: int, as_json: bool, data_dir: Path | None, **wanted: Any) -> int:  # noqa: ANN401 - as click gives them
+            self.show_page(wanted, limit=limit, as_json=as_json, data_dir=data_dir)
+            return 0
+
+        @group.command(
+            "show", help=shown, epilog=f"Example: hookrack {group.name} show AaIJzGaCC10mRrJ0pINbWA"
+        )
+        @click.argument("event_id", metavar="EVENT_ID")
+        @json_option
+        @data_dir_option
+        def _(*, event_id: str, as_json: bool, data_dir: Path | None) -> int:
+            self.show_one(event_id, as_json=as_json, data_dir=data_dir)
+            return 0
 
     def show_page(
         self, wanted: dict[str, Any], *, limit: int, as_json: bool, data_dir: Path | None
